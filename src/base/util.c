@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/* See util.h. */
+#include "base/util.h"
+
+int array_reserve(void *ptr, size_t *cap, size_t need, size_t size)
+{
+	void **array = ptr;
+	size_t n;
+	char *p;
+
+	if (need <= *cap)
+		return 0;
+	n = MAX(need, MAX(*cap * 2, (size_t)8));
+	p = reallocarray(*array, n, size);
+	if (!p)
+		return -ENOMEM;
+	memset(p + *cap * size, 0, (n - *cap) * size);
+	*array = p;
+	*cap = n;
+	return 0;
+}
+
+void strv_free(char **v)
+{
+	char **s;
+
+	for (s = v; s && *s; s++)
+		free(*s);
+	free(v);
+}
+
+size_t strv_len(char *const *v)
+{
+	size_t n = 0;
+
+	while (v && v[n])
+		n++;
+	return n;
+}
+
+int strv_push(char ***v, const char *s)
+{
+	size_t n = strv_len(*v);
+	char *copy = strdup(s);
+	char **p;
+
+	if (!copy)
+		return -ENOMEM;
+	p = reallocarray(*v, n + 2, sizeof(*p));
+	if (!p) {
+		free(copy);
+		return -ENOMEM;
+	}
+	p[n] = copy;
+	p[n + 1] = NULL;
+	*v = p;
+	return 0;
+}
+
+char **strv_dup(char *const *v)
+{
+	size_t i, n = strv_len(v);
+	char **copy = calloc(n + 1, sizeof(*copy));
+
+	for (i = 0; copy && i < n; i++) {
+		copy[i] = strdup(v[i]);
+		if (!copy[i]) {
+			strv_free(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The table of verbs, sorted by name within its group, as `kist help` prints it. */
+#include "cli/verb.h"
+
+#include <stddef.h>
+
+extern const struct verb verb_help, verb_version;
+
+const struct verb *const verbs[] = {
+	&verb_help,
+	&verb_version,
+	NULL,
+};

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * System calls that Debian 12's libc has no function for, with the man page's names. Each returns
+ * the result ≥ 0 or -errno (not -1), and opens every fd O_CLOEXEC.
+ */
+#pragma once
+
+#include <linux/openat2.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct mount_attr;
+
+int sys_pidfd_open(pid_t pid, unsigned int flags);
+int sys_pidfd_getfd(int pidfd, int fd);
+int sys_pidfd_send_signal(int pidfd, int sig, const siginfo_t *info);
+/* clone3(2): 0 in the child, the pid in the parent. Only without CLONE_VM (the stack is copied). */
+pid_t sys_clone3(const struct clone_args *args);
+/* kcmp(2): 0 equal, 1 and 2 an order, 3 different without order. */
+int sys_kcmp(pid_t a, pid_t b, int type, unsigned long ia, unsigned long ib);
+int sys_openat2(int dirfd, const char *path, const struct open_how *how);
+int sys_open_tree(int dirfd, const char *path, unsigned int flags);
+int sys_move_mount(int from_fd, const char *from, int to_fd, const char *to, unsigned int flags);
+int sys_fsopen(const char *fstype);
+/* fsconfig(2) of a string, a flag (value NULL) or the create command (key NULL). */
+int sys_fsconfig_string(int fsfd, const char *key, const char *value);
+int sys_fsconfig_fd(int fsfd, const char *key, int fd);
+int sys_fsconfig_create(int fsfd);
+int sys_fsmount(int fsfd, unsigned int attr);
+int sys_mount_setattr(
+	int dirfd, const char *path, unsigned int flags, struct mount_attr *attr, size_t size);
+int sys_close_range(unsigned int first, unsigned int last, unsigned int flags);
+int sys_pivot_root(const char *new_root, const char *put_old);
+int sys_rt_sigqueueinfo(pid_t pid, int sig, const siginfo_t *info);
+int sys_tgkill(pid_t tgid, pid_t tid, int sig);
