@@ -10,16 +10,49 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "cr/tape/ptrace.h"
+#include "cr/tape/tape.h"
+
+struct target_thread {
+	pid_t tid, vtid;
+	struct thread_regs regs; /* as it was stopped */
+	uint64_t sigmask;
+	bool driven; /* mask and registers are ours now: target_let_go puts them back */
+};
 
 struct target {
-	uint32_t id; /* number of the task in the image, from 1; the root of the tree is 1 */
-	pid_t pid;   /* as we see it */
-	pid_t vpid;  /* in its own pid namespace */
-	int pidfd;
-	int procfd; /* O_PATH directory /proc/PID */
+	uint32_t id;	 /* number of the task in the image, from 1; the root of the tree is 1 */
+	uint32_t parent; /* id of its parent, 0: the root */
+	pid_t pid;	 /* as we see it */
+	pid_t vpid;	 /* in its own pid namespace */
+	int pidfd;	 /* -EBADF: a zombie */
+	int procfd;	 /* O_PATH directory /proc/PID */
 	char comm[64];
-	void *tape; /* private to cr/tape: the injected area */
+	bool zombie;		       /* no threads, no memory, no fds */
+	bool stopped;		       /* in group stop (SIGSTOP, SIGTSTP, …) when we came */
+	struct target_thread *threads; /* [0] is the leader */
+	size_t n_threads, threads_cap;
+	/* The injected area, made by target_inject. */
+	uint64_t insn; /* a `syscall` instruction of the target's vdso */
+	uint64_t area, area_size, scratch;
+	bool trap_ignored; /* SIGTRAP is ignored by it: the trap of the player resets that */
 };
+
+/* Opens pidfd and procfd of @pid, reads comm. Stops nothing. -ESRCH when it is gone. */
+int target_open(int procfd, pid_t pid, struct target *ret, struct err *err);
+/* Closes and frees; does not let go of the threads. */
+void target_done(struct target *t);
+
+/*
+ * Seizes and stops every thread, also those that start meanwhile; saves their registers and masks.
+ * @timeout_ms bounds the whole (a thread in D state is named). On failure call target_let_go.
+ */
+int target_stop(struct target *t, int timeout_ms, struct err *err);
+/*
+ * Removes the injected area, puts registers and masks back, detaches. Goes on after failures (of
+ * dying threads); safe to call at any time. @sig: delivered to the leader (0: none).
+ */
+void target_let_go(struct target *t);
 
 /*
  * Runs one system call in the target's main thread, now, and gives its raw result (-errno
@@ -27,7 +60,15 @@ struct target {
  */
 int target_syscall(
 	struct target *t, long nr, const uint64_t args[6], int64_t *ret_result, struct err *err);
+int target_thread_syscall(struct target *t, size_t thread, long nr, const uint64_t args[6],
+	int64_t *ret_result, struct err *err);
+/* Plays a tape in thread @thread; rows and data are read back into @tape. Judge by tape_check. */
+int target_play(struct target *t, size_t thread, struct tape *tape, struct err *err);
 /* Scratch memory inside the target, valid for system calls that it runs; at least 16 KiB. */
 int target_scratch(struct target *t, uint64_t *ret_addr, size_t *ret_size, struct err *err);
 int target_read(struct target *t, uint64_t addr, void *data, size_t len, struct err *err);
 int target_write(struct target *t, uint64_t addr, const void *data, size_t len, struct err *err);
+
+/* The address of a `syscall` instruction in the mapping [start, start+size) of @t, or -ENOENT. */
+int target_find_syscall(
+	struct target *t, uint64_t start, uint64_t size, uint64_t *ret, struct err *err);
