@@ -27,12 +27,21 @@ struct net_attachment {				/* plain data: kept in the container's state file */
 /*
  * Connects the namespace @netns_fd for container @id: makes the bridge when it is the first, leases
  * an address (@want: this one, or NULL), makes the veth, routes and rules. On failure nothing is
- * left. @run_dir is the directory fd of kist's run-time state, for the lease file.
+ * left. @run_dir is the directory fd of kist's run-time state, for the lease file. Published ports
+ * answer on the host's own addresses too, 127.0.0.1 included. Turns on net.ipv4.ip_forward, which
+ * stays on. @netns_fd is the container's namespace: its lo is not touched.
  */
 int net_bridge_attach(int run_dir, const char *id, int netns_fd, const char *want,
 	const struct net_port *ports, size_t n_ports, struct net_attachment *ret, struct err *err);
 /* Undoes it; what is already gone is no error. The last one removes bridge and table. */
 int net_bridge_detach(int run_dir, const char *id, struct err *err);
+
+/*
+ * The container is gone but lives on in an image: its link is removed, its address, ports and the
+ * bridge are kept for it, so that peers do not get refused. Ends by net_bridge_attach (this @id, or
+ * any that wants the address) or net_bridge_detach. -ENOENT without a lease.
+ */
+int net_bridge_park(int run_dir, const char *id, struct err *err);
 
 /* Brings lo up in the caller's network namespace. */
 int net_loopback_up(struct err *err);
