@@ -214,6 +214,13 @@ static int connect_container(struct netlink *nl, const struct lease_book *book,
 	r = link_set_master(nl, index, bridge, err);
 	if (r < 0)
 		return r;
+	/*
+	 * With br_netfilter, a packet to the host that DNAT sends back to its own container never
+	 * leaves the bridge: its port has to let it turn round.
+	 */
+	r = link_set_hairpin(nl, index, err);
+	if (r < 0)
+		return r;
 	r = link_set_up(nl, index, true, err);
 	if (r < 0)
 		return r;

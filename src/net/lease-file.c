@@ -40,6 +40,7 @@ static int parse_lease(json_t *j, struct lease_book *book, struct err *err)
 {
 	autofree struct net_port *ports = NULL;
 	const char *id, *address;
+	struct err why = {0};
 	struct lease *lease;
 	json_t *list, *item;
 	int parked, r;
@@ -59,9 +60,9 @@ static int parse_lease(json_t *j, struct lease_book *book, struct err *err)
 		return err_oom(err);
 	json_array_foreach(list, i, item) if (parse_port(item, &ports[i]) < 0) return err_setx(
 		err, -EINVAL, "a port of container '%s' is wrong", id);
-	r = lease_add(book, id, address, ports, json_array_size(list), &lease, err);
+	r = lease_add(book, id, address, ports, json_array_size(list), &lease, &why);
 	if (r < 0)
-		return r;
+		return err_setx(err, -EINVAL, "%s", why.text);
 	lease->parked = parked;
 	return 0;
 }

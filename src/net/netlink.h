@@ -56,6 +56,8 @@ int link_add_veth(struct netlink *nl, const char *name, const char *peer, const 
 	int peer_ns, struct err *err);
 int link_set_up(struct netlink *nl, int index, bool up, struct err *err);
 int link_set_master(struct netlink *nl, int index, int master, struct err *err);
+/* A bridge's port may get its own frames back (IFLA_BRPORT_MODE). */
+int link_set_hairpin(struct netlink *nl, int index, struct err *err);
 /* -ENODEV (no error text) when it is not there. */
 int link_delete(struct netlink *nl, const char *name, struct err *err);
 int addr_add4(

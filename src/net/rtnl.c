@@ -131,6 +131,25 @@ int link_set_master(struct netlink *nl, int index, int master, struct err *err)
 	return 0;
 }
 
+int link_set_hairpin(struct netlink *nl, int index, struct err *err)
+{
+	struct nlmsghdr *nlh = netlink_start(nl, RTM_NEWLINK, 0);
+	struct nlattr *info, *data;
+	int r;
+
+	put_ifinfo(nlh, index);
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_SLAVE_KIND, "bridge");
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_SLAVE_DATA);
+	mnl_attr_put_u8(nlh, IFLA_BRPORT_MODE, 1);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+	r = netlink_run(nl, nlh);
+	if (r < 0)
+		return netlink_err(nl, err, r, "cannot set interface %d to hairpin mode", index);
+	return 0;
+}
+
 int link_delete(struct netlink *nl, const char *name, struct err *err)
 {
 	struct nlmsghdr *nlh = netlink_start(nl, RTM_DELLINK, 0);

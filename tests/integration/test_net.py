@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bridge network, in a network namespace of the test's own: the machine's is never touched.
+
+The test process stands in for the host. A "container" is a process in a network namespace of its
+own, and an "outside" machine a third namespace behind a veth.
+"""
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+BUILD = os.environ.get("KIST_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
+TOOL = os.path.join(BUILD, "tests/helpers/net-tool")
+CLONE_NEWNET = 0x40000000
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def sh(cmd, **kw):
+    return subprocess.run(cmd, shell=True, check=True, capture_output=True, text=True, **kw).stdout
+
+
+class Space:
+    """A network namespace, held by a sleeping process; code runs in it by a thread."""
+
+    def __init__(self):
+        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "600"])
+        mine = os.readlink("/proc/self/ns/net")
+        deadline = time.time() + 10
+        while os.readlink(self.path) == mine:
+            assert time.time() < deadline, "unshare did not come up"
+            time.sleep(0.005)
+        self.sh("ip link set lo up")
+
+    @property
+    def path(self):
+        return f"/proc/{self.holder.pid}/ns/net"
+
+    def sh(self, cmd):
+        return sh(f"nsenter --net={self.path} {cmd}")
+
+    def call(self, func):
+        """Runs func in a thread that has entered the namespace."""
+        result = []
+
+        def body():
+            fd = os.open(self.path, os.O_RDONLY)
+            try:
+                libc = ctypes.CDLL(None, use_errno=True)
+                assert libc.setns(fd, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+            finally:
+                os.close(fd)
+            try:
+                result.append((True, func()))
+            except Exception as e:  # handed to the caller
+                result.append((False, e))
+
+        t = threading.Thread(target=body)
+        t.start()
+        t.join()
+        ok, value = result[0]
+        if not ok:
+            raise value
+        return value
+
+    def listen(self, port, kind=socket.SOCK_STREAM):
+        def make():
+            s = socket.socket(socket.AF_INET, kind)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.settimeout(10)
+            s.bind(("0.0.0.0", port))
+            if kind == socket.SOCK_STREAM:
+                s.listen(8)
+            return s
+
+        return self.call(make)
+
+    def close(self):
+        self.holder.send_signal(signal.SIGKILL)
+        self.holder.wait()
+
+
+class Host:
+    def __init__(self, run):
+        self.run = str(run)
+        self.spaces = []
+
+    def space(self):
+        s = Space()
+        self.spaces.append(s)
+        return s
+
+    def tool(self, *args):
+        return subprocess.run([TOOL, args[0], self.run, *args[1:]], capture_output=True, text=True)
+
+    def attach(self, name, space, *args):
+        p = self.tool("attach", name, space.path, *args)
+        assert p.returncode == 0, p.stderr
+        link, address, gateway, mac = p.stdout.split()
+        return address.split("/")[0]
+
+    def detach(self, name):
+        p = self.tool("detach", name)
+        assert p.returncode == 0, p.stderr
+
+    def is_clean(self):
+        links = [l["ifname"] for l in json.loads(sh("ip -j link"))]
+        return (
+            not [l for l in links if l.startswith("kist")]
+            and "kist" not in sh("nft list ruleset")
+            and not os.path.exists(os.path.join(self.run, "net-leases.json"))
+        )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_network():
+    """The whole module runs in a new network namespace, and goes back at its end."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+    sh("ip link set lo up")
+    yield
+    assert libc.setns(home, CLONE_NEWNET) == 0
+    os.close(home)
+
+
+@pytest.fixture
+def host(tmp_path):
+    h = Host(tmp_path)
+    yield h
+    for s in h.spaces:
+        s.close()
+    for name in ("a", "b", "c"):
+        h.tool("detach", name)
+    assert h.is_clean()
+
+
+def exchange(server, address, via=None, bind=None):
+    """Connects, sends, and gives the peer's address as the server saw it."""
+
+    def client():
+        src = (bind, 0) if bind else None
+        with socket.create_connection(address, timeout=10, source_address=src) as c:
+            c.sendall(b"ping")
+            conn, peer = server.accept()
+            with conn:
+                conn.settimeout(10)
+                assert conn.recv(4) == b"ping"
+                conn.sendall(b"pong")
+                assert c.recv(4) == b"pong"
+            return peer[0]
+
+    return via.call(client) if via else client()
+
+
+def test_two_containers_and_the_host(host):
+    a, b = host.space(), host.space()
+    addr_a, addr_b = host.attach("a", a), host.attach("b", b)
+    assert addr_a != addr_b
+    with b.listen(7000) as s:
+        assert exchange(s, (addr_b, 7000), via=a) == addr_a
+        exchange(s, (addr_b, 7000))
+    gateway = json.loads(a.sh("ip -j route show default"))[0]["gateway"]
+    with socket.create_server(("0.0.0.0", 7001)) as s:
+        assert exchange(s, (gateway, 7001), via=a) == addr_a
+
+
+def test_everything_goes_with_the_last(host):
+    a, b = host.space(), host.space()
+    host.attach("a", a)
+    host.attach("b", b, "tcp::8080:80")
+    host.detach("a")
+    assert "8080" in sh("nft list table ip kist")
+    assert not host.is_clean()
+    host.detach("b")
+    assert host.is_clean()
+    host.detach("b")
+
+
+def test_port_on_the_hosts_own_loopback(host):
+    a = host.space()
+    host.attach("a", a, "tcp::8080:80", "udp::8081:81")
+    with a.listen(80) as s:
+        exchange(s, ("127.0.0.1", 8080))
+        exchange(s, ("127.0.0.1", 8080))
+    with a.listen(81, socket.SOCK_DGRAM) as s, socket.socket(type=socket.SOCK_DGRAM) as c:
+        c.settimeout(10)
+        c.connect(("127.0.0.1", 8081))
+        c.send(b"ping")
+        data, peer = s.recvfrom(100)
+        s.sendto(data + b"!", peer)
+        assert c.recv(100) == b"ping!"
+
+
+def test_port_by_http(host):
+    a = host.space()
+    host.attach("a", a, "tcp::8080:80")
+    server = subprocess.Popen(
+        ["nsenter", f"--net={a.path}", sys.executable, "-m", "http.server", "80", "-d", host.run],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        out = sh("curl -sS --retry 20 --retry-connrefused --retry-delay 0 http://127.0.0.1:8080/")
+        assert "net-leases.json" in out
+    finally:
+        server.kill()
+        server.wait()
+
+
+def outside_machine(host):
+    """A namespace behind a veth, 192.0.2.2; the host is 192.0.2.1 there and its router."""
+    out = host.space()
+    sh(f"ip link add out0 type veth peer name eth9 netns {out.holder.pid}")
+    sh("ip addr add 192.0.2.1/24 dev out0; ip link set out0 up")
+    out.sh("ip addr add 192.0.2.2/24 dev eth9")
+    out.sh("ip link set eth9 up")
+    return out
+
+
+def test_outside(host):
+    out, a = outside_machine(host), host.space()
+    try:
+        addr = host.attach("a", a, "tcp:192.0.2.1:8080:80")
+        with a.listen(80) as s:
+            assert exchange(s, ("192.0.2.1", 8080), via=out) == "192.0.2.2"
+            # The container itself reaches its published port by the host's address.
+            exchange(s, ("192.0.2.1", 8080), via=a)
+            # Published on one address only.
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", 8080), timeout=5)
+        with out.listen(9000) as s:
+            assert exchange(s, ("192.0.2.2", 9000), via=a) == "192.0.2.1"
+            assert addr != "192.0.2.1"
+    finally:
+        sh("ip link del out0")
+
+
+def test_hosts_loopback_is_closed_to_containers(host):
+    a = host.space()
+    host.attach("a", a)
+    gateway = json.loads(a.sh("ip -j route show default"))[0]["gateway"]
+    a.sh("ip addr del 127.0.0.1/8 dev lo")
+    a.sh("sh -c 'echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet'")
+    a.sh(f"ip route add 127.0.0.1/32 via {gateway}")
+    with socket.create_server(("127.0.0.1", 7002)) as s:
+        with pytest.raises(OSError):
+            a.call(lambda: socket.create_connection(("127.0.0.1", 7002), timeout=1))
+        s.settimeout(0.1)
+        with pytest.raises(socket.timeout):
+            s.accept()
+
+
+def test_ports_in_use_are_refused_by_name(host):
+    a, b = host.space(), host.space()
+    host.attach("a", a, "tcp::8080:80")
+    p = host.tool("attach", "b", b.path, "tcp::8080:81")
+    assert p.returncode == 1 and "'a'" in p.stderr
+    with socket.create_server(("127.0.0.1", 8090)):
+        p = host.tool("attach", "b", b.path, "tcp::8090:81")
+        assert p.returncode == 1 and "8090" in p.stderr
+    assert json.loads(b.sh("ip -j link"))[-1]["ifname"] == "lo"
+    host.detach("a")
+    assert host.is_clean()
+
+
+def test_a_dead_containers_lease_is_taken_back(host):
+    a, b = host.space(), host.space()
+    addr = host.attach("a", a, "tcp::8080:80")
+    a.close()
+    deadline = time.time() + 10
+    while "kist-" in sh("ip -br link"):  # the kernel clears namespaces in its own time
+        assert time.time() < deadline
+        time.sleep(0.02)
+    assert host.attach("b", b, "-w", addr, "tcp::8080:80") == addr
+    host.detach("b")
+    assert host.is_clean()
+
+
+def test_parked_address_waits_for_its_container(host):
+    a, b, c = host.space(), host.space(), host.space()
+    addr = host.attach("a", a, "tcp::8080:80")
+    with a.listen(80) as s:
+        client = socket.create_connection(("127.0.0.1", 8080), timeout=10)
+        s.accept()[0].close()
+    assert host.tool("park", "a").returncode == 0
+    assert "kist0" in sh("ip -br link")
+    p = host.tool("attach", "b", b.path, "tcp::8080:80")
+    assert p.returncode == 1 and "'a'" in p.stderr
+    assert host.attach("c", c, "-w", addr, "tcp::8080:80") == addr
+    client.close()
+    assert "'a'" not in sh("nft list table ip kist")
+
+
+def test_the_network_is_chosen_around_the_hosts(host):
+    sh("ip link add dum0 type bridge; ip addr add 10.87.1.1/24 dev dum0; ip link set dum0 up")
+    try:
+        assert host.attach("a", host.space()).startswith("172.27.")
+        p = host.tool("attach", "b", host.space().path, "-w", "10.87.0.9")
+        assert p.returncode == 1 and "10.87.0.9" in p.stderr
+    finally:
+        sh("ip link del dum0")
