@@ -53,6 +53,12 @@ struct spec_caps { /* masks, bit = capability number of capabilities(7) */
 	uint64_t bounding, effective, inheritable, permitted, ambient;
 };
 
+/*
+ * podman's default set: chown dac_override fowner fsetid kill setgid setuid setpcap
+ * net_bind_service sys_chroot setfcap.
+ */
+#define SPEC_CAPS_DEFAULT UINT64_C(0x800405fb)
+
 struct spec_process {
 	bool terminal;
 	unsigned int rows, columns; /* 0: unset */
@@ -184,9 +190,10 @@ struct spec *spec_new(void);
 void spec_free(struct spec *spec);
 
 /*
- * Fills in what `kist run` and `kist-oci spec` start from: all namespaces but user and time, the
+ * Makes @spec what `kist run` and `kist-oci spec` start from: all namespaces but user and time, the
  * standard mounts (proc, dev tmpfs, devpts, shm, mqueue, sysfs ro, cgroup), podman's default
- * capabilities, masked and read-only paths, seccomp profile, rlimits as inherited, PATH and TERM.
+ * capabilities, masked and read-only paths, rlimits as inherited, PATH and TERM, cwd "/". The
+ * default seccomp profile depends on the final capabilities: add it by seccomp_default (security).
  */
 int spec_defaults(struct spec *spec, struct err *err);
 

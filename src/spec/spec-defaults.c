@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a container gets when nobody says otherwise: the mounts, paths and capabilities that users
+ * of podman expect.
+ */
+#include <stdio.h>
+
+#include "base/util.h"
+#include "spec/spec-internal.h"
+
+#define OPTIONS_MAX 6
+
+static const struct {
+	const char *destination, *type, *source, *options[OPTIONS_MAX];
+} mounts[] = {
+	{"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
+	{"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
+	{"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}},
+	{"/dev/pts", "devpts", "devpts",
+		{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+	{"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}},
+	{"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
+	{"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", "ro"}},
+};
+
+static const char *const masked[] = {
+	"/proc/acpi",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/sched_debug",
+	"/proc/scsi",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/sys/dev/block",
+	"/sys/devices/virtual/powercap",
+	"/sys/firmware",
+	"/sys/fs/selinux",
+};
+
+static const char *const read_only[] = {
+	"/proc/asound",
+	"/proc/bus",
+	"/proc/fs",
+	"/proc/irq",
+	"/proc/sys",
+	"/proc/sysrq-trigger",
+};
+
+static const char *const env[] = {
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	"TERM=xterm",
+};
+
+static int add_all(char ***v, const char *const *s, size_t n)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n && s[i] && r == 0; i++)
+		r = strv_push(v, s[i]);
+	return r;
+}
+
+static int add_mounts(struct spec *spec)
+{
+	size_t i;
+
+	spec->mounts = calloc(ARRAY_SIZE(mounts), sizeof(*spec->mounts));
+	if (!spec->mounts)
+		return -ENOMEM;
+	spec->n_mounts = ARRAY_SIZE(mounts);
+	for (i = 0; i < ARRAY_SIZE(mounts); i++) {
+		struct spec_mount *m = &spec->mounts[i];
+
+		m->destination = strdup(mounts[i].destination);
+		m->type = strdup(mounts[i].type);
+		m->source = strdup(mounts[i].source);
+		if (!m->destination || !m->type || !m->source ||
+			add_all(&m->options, mounts[i].options, OPTIONS_MAX) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int spec_defaults(struct spec *spec, struct err *err)
+{
+	struct spec_caps *caps = &spec->process.caps;
+	struct spec_linux *l = &spec->linux_;
+	size_t i;
+
+	fields_free(spec_fields, spec);
+	for (i = 0; i < SPEC_NS_COUNT; i++)
+		free(l->ns[i].path);
+	memset(spec, 0, sizeof(*spec));
+	fields_unset(spec_fields, spec);
+
+	spec->oci_version = strdup("1.2.0");
+	spec->process.cwd = strdup("/");
+	if (!spec->oci_version || !spec->process.cwd || add_mounts(spec) < 0 ||
+		add_all(&spec->process.env, env, ARRAY_SIZE(env)) < 0 ||
+		add_all(&l->masked_paths, masked, ARRAY_SIZE(masked)) < 0 ||
+		add_all(&l->readonly_paths, read_only, ARRAY_SIZE(read_only)) < 0)
+		return err_oom(err);
+	for (i = 0; i < SPEC_NS_COUNT; i++)
+		l->ns[i].enabled = i != SPEC_NS_USER && i != SPEC_NS_TIME;
+	caps->set = true;
+	caps->bounding = caps->effective = caps->permitted = SPEC_CAPS_DEFAULT;
+	return 0;
+}
