@@ -23,7 +23,10 @@
 struct image_writer;
 /* Starts an image in the empty (or new) directory @dirfd; keeps a copy of the fd. */
 int image_writer_new(int dirfd, struct image_writer **ret, struct err *err);
-/* A string of manifest.json beside the files, e.g. "container" or "kernel". */
+/*
+ * A string of manifest.json beside the files, e.g. "container". The writer itself puts "kist",
+ * "created", "kernel", "machine" and "cpu". Values must be UTF-8.
+ */
 int image_put_info(struct image_writer *w, const char *key, const char *value, struct err *err);
 /* Appends a record. Thread-safe. */
 int image_put(struct image_writer *w, enum record_type type, const ProtobufCMessage *msg,
@@ -31,6 +34,8 @@ int image_put(struct image_writer *w, enum record_type type, const ProtobufCMess
 /* A small whole file ("config.json"). */
 int image_put_file(
 	struct image_writer *w, const char *name, const void *data, size_t len, struct err *err);
+/* For those who trade safety in a power cut for speed: nothing is brought to the disk by force. */
+void image_writer_no_sync(struct image_writer *w);
 /* Writes the manifest and syncs. After this, only image_writer_free. */
 int image_writer_finish(struct image_writer *w, struct err *err);
 /* Without image_writer_finish before it: removes every file that was written. */
@@ -46,7 +51,8 @@ int image_data_new(
 	struct image_writer *w, const char *name, struct image_data **ret, struct err *err);
 int image_data_append(struct image_data *d, const struct iovec *iov, size_t n, uint64_t *ret_off,
 	struct err *err);
-int image_data_close(struct image_data *d, struct err *err);
+int image_data_close(struct image_data *d, struct err *err); /* frees @d, also on failure */
+void image_data_abandon(struct image_data *d); /* instead of close, before image_writer_free */
 
 /*
  * Saves what a seekable fd holds, holes left out (SEEK_DATA): memfd, shared memory, deleted files.
@@ -61,6 +67,13 @@ struct image;
 int image_open(int dirfd, struct image **ret, struct err *err);
 void image_free(struct image *img);
 const char *image_info(const struct image *img, const char *key); /* NULL without it */
+struct image_record {
+	enum record_type type;
+	const ProtobufCMessage *msg;
+};
+/* All records in the order of writing; NULL past the last. */
+size_t image_total(const struct image *img);
+const struct image_record *image_nth(const struct image *img, size_t i);
 /* The unpacked messages of a type, in the order of writing; they stay the image's. */
 size_t image_count(const struct image *img, enum record_type type);
 const ProtobufCMessage *image_get(const struct image *img, enum record_type type, size_t i);
@@ -69,5 +82,7 @@ int image_get_file(
 	const struct image *img, const char *name, char **ret, size_t *ret_len, struct err *err);
 /* A read-only fd of a data file (the image's own, stays open with it) and its size. */
 int image_data_fd(const struct image *img, const char *name, uint64_t *ret_size, struct err *err);
+int image_content_size(
+	const struct image *img, uint32_t object, uint64_t *ret_size, struct err *err);
 /* Writes object @object into @fd at the same offsets; @fd is truncated to the saved size first. */
 int image_get_content(const struct image *img, uint32_t object, int fd, struct err *err);

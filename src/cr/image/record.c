@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The table of records: a row for each kind, beside the number that record.h gives it. */
+#include "cr/image/record.h"
+
+#include "base/util.h"
+#include "cr/image/content.pb-c.h"
+
+#define KIND(number, text, msg) \
+	[number] = {.type = number, .name = text, .message = &kist__##msg##__descriptor}
+
+static const struct record_kind kinds[RECORD_MAX] = {
+	KIND(RECORD_CONTENT, "content", content),
+};
+
+const struct record_kind *record_kind(enum record_type type)
+{
+	if ((unsigned int)type >= RECORD_MAX || !kinds[type].message)
+		return NULL;
+	return &kinds[type];
+}
