@@ -4,10 +4,11 @@
 
 #include <stddef.h>
 
-extern const struct verb verb_help, verb_version;
+extern const struct verb verb_help, verb_image, verb_version;
 
 const struct verb *const verbs[] = {
 	&verb_help,
+	&verb_image,
 	&verb_version,
 	NULL,
 };

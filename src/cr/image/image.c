@@ -234,6 +234,16 @@ const char *image_info(const struct image *img, const char *key)
 	return manifest_get_info(&img->manifest, key);
 }
 
+uint64_t image_size(const struct image *img)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < img->manifest.n_files; i++)
+		sum += img->manifest.files[i].size;
+	return sum;
+}
+
 size_t image_total(const struct image *img)
 {
 	return img->records.n;

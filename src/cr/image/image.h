@@ -71,6 +71,8 @@ struct image_record {
 	enum record_type type;
 	const ProtobufCMessage *msg;
 };
+/* Bytes of all listed files. */
+uint64_t image_size(const struct image *img);
 /* All records in the order of writing; NULL past the last. */
 size_t image_total(const struct image *img);
 const struct image_record *image_nth(const struct image *img, size_t i);
