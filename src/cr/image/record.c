@@ -4,11 +4,15 @@
 
 #include "base/util.h"
 #include "cr/image/content.pb-c.h"
+#include "cr/image/task.pb-c.h"
 
 #define KIND(number, text, msg) \
 	[number] = {.type = number, .name = text, .message = &kist__##msg##__descriptor}
 
 static const struct record_kind kinds[RECORD_MAX] = {
+	KIND(RECORD_TREE, "tree", tree),
+	KIND(RECORD_TASK, "task", task),
+	KIND(RECORD_MM, "mm", mm),
 	KIND(RECORD_CONTENT, "content", content),
 };
 

@@ -421,7 +421,7 @@ int target_play(struct target *t, size_t thread, struct tape *tape, struct err *
 		r = mend_trap(t, err);
 	if (r < 0)
 		return r;
-	return tape_check(tape, tape->rows, (stopped - rows) / sizeof(*tape->rows), err);
+	return tape_check(tape->rows, tape->n, (stopped - rows) / sizeof(*tape->rows), err);
 }
 
 void target_let_go(struct target *t)
@@ -436,10 +436,10 @@ void target_let_go(struct target *t)
 	t->area = 0;
 	for (i = 0; i < t->n_threads; i++) {
 		th = &t->threads[i];
-		if (th->driven) {
-			(void)thread_set_gp(th->tid, &th->regs.gp, NULL); /* dying threads only */
+		if (th->driven || th->changed)
+			(void)thread_set_gp(th->tid, &th->regs.gp, NULL); /* fails for dying ones */
+		if (th->driven)
 			(void)thread_set_sigmask(th->tid, th->sigmask, NULL);
-		}
 		th->driven = false;
 		(void)thread_detach(th->tid, 0, NULL); /* the same */
 	}

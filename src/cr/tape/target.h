@@ -17,7 +17,8 @@ struct target_thread {
 	pid_t tid, vtid;
 	struct thread_regs regs; /* as it was stopped */
 	uint64_t sigmask;
-	bool driven; /* mask and registers are ours now: target_let_go puts them back */
+	bool driven;  /* its signal mask is ours now: target_let_go puts mask and registers back */
+	bool changed; /* regs are not what the thread was stopped with: they are to be written */
 };
 
 struct target {

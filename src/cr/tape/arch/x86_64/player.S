@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The player: rdi = rows (struct tape_row of tape.h, 72 bytes each). Uses no stack and no memory but
+ * The player: rdi = rows (struct tape_row of tape.h, 88 bytes each). Uses no stack and no memory but
  * the rows, since there may be none. Ends with a breakpoint, rbx at the row where it stopped.
  */
-#define ROW    72
+#define ROW    88
 #define NR     0
 #define ARG    8
 #define RESULT 56

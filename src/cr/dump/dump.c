@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The order of a dump; see dump.h. */
+#include "cr/dump/dump.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "cr/dump/dump-internal.h"
+#include "sys/proc.h"
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static int scan_tasks(struct dump *d, struct err *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < d->n; i++) {
+		if (d->tasks[i]->target.zombie)
+			continue;
+		r = task_settle(&d->tasks[i]->target, err);
+		if (r == 0)
+			r = mm_scan(&d->tasks[i]->target, &d->tasks[i]->vmas, err);
+	}
+	return r;
+}
+
+static int open_image(struct dump *d, int dirfd, struct err *err)
+{
+	const struct file_dump_opts fo = {
+		.tcp_established = d->opts->tcp_established,
+		.file_locks = d->opts->file_locks,
+		.ext_unix = d->opts->ext_unix,
+		.shell_job = d->opts->shell_job,
+		.root_fd = d->root_fd,
+	};
+	struct utsname u;
+	int r;
+
+	r = image_writer_new(dirfd, &d->writer, err);
+	if (r == 0 && uname(&u) == 0)
+		r = image_put_info(d->writer, "kernel", u.release, err);
+	if (r == 0)
+		r = file_dump_new(d->writer, &fo, &d->files, err);
+	return r;
+}
+
+static int save_files(struct dump *d, struct err *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < d->n; i++)
+		if (!d->tasks[i]->target.zombie)
+			r = file_dump_task(d->files, &d->tasks[i]->target, err);
+	return r;
+}
+
+static int hook_mapping(
+	void *arg, struct target *t, const struct vma *v, uint32_t *ret_id, struct err *err)
+{
+	struct dump *d = arg;
+
+	return file_dump_mapping(d->files, t, v->start, v->end,
+		v->flags & 1 /* MAP_SHARED */ && v->prot & 2 /* PROT_WRITE */, ret_id, err);
+}
+
+static int hook_exe(void *arg, struct target *t, uint32_t *ret_id, struct err *err)
+{
+	struct dump *d = arg;
+
+	return file_dump_link(d->files, t, "exe", ret_id, err);
+}
+
+static int save_task(struct dump *d, struct dump_task *task, struct err *err)
+{
+	const struct mm_hooks hooks = {.arg = d, .mapping = hook_mapping, .exe = hook_exe};
+	struct target *t = &task->target;
+	struct task_links links = {.mm = t->id};
+	int r;
+
+	if (t->zombie)
+		return task_dump(d->writer, t, &task->ids, NULL, err);
+	r = file_dump_link(d->files, t, "cwd", &links.cwd, err);
+	if (r == 0)
+		r = file_dump_link(d->files, t, "root", &links.root, err);
+	if (r == 0)
+		r = task_dump(d->writer, t, &task->ids, &links, err);
+	if (r == 0)
+		r = mm_dump(d->writer, t, &task->vmas, &hooks, err);
+	return r;
+}
+
+static int save_tree(struct dump *d, struct err *err)
+{
+	struct dump_task *root = d->tasks[0];
+	Kist__Tree tree = KIST__TREE__INIT;
+	uint64_t hash;
+	int r;
+
+	r = mm_vdso_hash(&root->target, &root->vmas, &hash, err);
+	if (r < 0)
+		return r;
+	tree.tasks = d->n;
+	tree.root_pid = root->ids.pid;
+	tree.has_vdso_hash = true;
+	tree.vdso_hash = (ProtobufCBinaryData){sizeof(hash), (uint8_t *)&hash};
+	tree.has_monotonic_ns = tree.has_boottime_ns = tree.has_realtime_ns = true;
+	tree.monotonic_ns = now_ns(CLOCK_MONOTONIC);
+	tree.boottime_ns = now_ns(CLOCK_BOOTTIME);
+	tree.realtime_ns = now_ns(CLOCK_REALTIME);
+	tree.has_container = true;
+	tree.container = d->opts->config_json != NULL;
+	return image_put(d->writer, RECORD_TREE, &tree.base, err);
+}
+
+static int save_all(struct dump *d, struct err *err)
+{
+	size_t i;
+	int r;
+
+	r = save_tree(d, err);
+	if (r == 0)
+		r = save_files(d, err);
+	for (i = 0; r == 0 && i < d->n; i++)
+		r = save_task(d, d->tasks[i], err);
+	if (r == 0)
+		r = file_dump_finish(d->files, err);
+	if (r == 0 && d->opts->namespaces)
+		r = d->opts->namespaces(d->opts->arg, d->writer, d->root, err);
+	if (r == 0 && d->opts->config_json)
+		r = image_put_file(d->writer, "config.json", d->opts->config_json,
+			strlen(d->opts->config_json), err);
+	return r == 0 ? image_writer_finish(d->writer, err) : r;
+}
+
+static void dump_done(struct dump *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->n; i++) {
+		vma_list_done(&d->tasks[i]->vmas);
+		target_done(&d->tasks[i]->target);
+		free(d->tasks[i]);
+	}
+	free(d->tasks);
+	file_dump_free(d->files);
+	image_writer_free(d->writer);
+	if (d->root_fd >= 0)
+		(void)close(d->root_fd); /* a directory */
+	if (d->procfd >= 0)
+		(void)close(d->procfd); /* the same */
+}
+
+static int dump_stopped(struct dump *d, int dirfd, struct err *err)
+{
+	int r;
+
+	r = dump_check(d, err);
+	if (r < 0)
+		return r;
+	d->root_fd = openat(d->tasks[0]->target.procfd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (d->root_fd < 0)
+		return err_set(
+			err, -errno, "cannot open the root directory of process %d", d->root);
+	r = scan_tasks(d, err);
+	if (r == 0)
+		r = open_image(d, dirfd, err);
+	if (r == 0)
+		r = save_all(d, err);
+	return r;
+}
+
+static void count(const struct dump *d, struct dump_result *ret)
+{
+	size_t i;
+
+	for (i = 0; i < d->n; i++)
+		ret->threads += d->tasks[i]->target.n_threads;
+	ret->tasks = d->n;
+}
+
+int dump_tree(pid_t root, int dirfd, const struct dump_opts *opts, struct dump_result *ret,
+	struct err *err)
+{
+	struct dump d = {.opts = opts, .root = root, .root_fd = -EBADF};
+	struct dump_result result = {0};
+	uint64_t start;
+	int r;
+
+	d.procfd = proc_open(err);
+	if (d.procfd < 0)
+		return d.procfd;
+	start = now_ns(CLOCK_MONOTONIC);
+	r = dump_stop_tree(&d, err);
+	if (r == 0)
+		r = dump_stopped(&d, dirfd, err);
+	count(&d, &result);
+	if (r < 0 || opts->leave_running)
+		dump_let_go(&d);
+	else
+		r = dump_kill(&d, err);
+	result.frozen_us = (now_ns(CLOCK_MONOTONIC) - start) / 1000;
+	if (r == 0 && ret)
+		*ret = result;
+	dump_done(&d);
+	return r;
+}

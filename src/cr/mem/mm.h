@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The address space of a task: saved from outside as a Mm record and a pages file, made again by
+ * rows of a tape that the task plays when nothing of kist's own program is mapped any more.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "cr/image/image.h"
+#include "cr/image/task.pb-c.h"
+#include "cr/mem/vma.h"
+#include "cr/tape/tape.h"
+#include "cr/tape/target.h"
+
+/* How cr/mem learns what a mapping's file is without knowing cr/file. */
+struct mm_hooks {
+	void *arg;
+	int (*mapping)(void *arg, struct target *t, const struct vma *v, uint32_t *ret_id,
+		struct err *err);
+	int (*exe)(void *arg, struct target *t, uint32_t *ret_id, struct err *err);
+};
+
+/* Reads the mappings of a stopped task; before anything is injected. Refuses unsavable ones. */
+int mm_scan(struct target *t, struct vma_list *ret, struct err *err);
+/* Saves them and the pages; the record's id is the task's. */
+int mm_dump(struct image_writer *w, struct target *t, const struct vma_list *vmas,
+	const struct mm_hooks *hooks, struct err *err);
+/* XXH3-64 of the vdso's code, for the check that an image fits this kernel. 0: no vdso. */
+int mm_vdso_hash(struct target *t, const struct vma_list *vmas, uint64_t *ret, struct err *err);
+
+/* ---- restore ---- */
+
+/* Refuses a record with ranges that overlap, leave user space, or extents outside the file. */
+int mm_check(const struct image *img, const Kist__Mm *mm, struct err *err);
+
+struct mm_boot { /* where the tape lives while everything else is replaced */
+	uint64_t addr, size;
+	uint64_t hop; /* room for the vdso on its way, behind addr + size */
+};
+/* Chooses a place of @size bytes free in the caller (its mappings: @self) and in @mm. */
+int mm_find_boot(const Kist__Mm *mm, const struct vma_list *self, uint64_t size,
+	struct mm_boot *ret, struct err *err);
+
+struct mm_env {
+	const Kist__Mm *mm;
+	const struct vma_list *self; /* the mappings of the task that will play */
+	struct mm_boot boot;
+	int pages_fd, exe_fd;
+	void *arg;
+	int (*fd_of)(void *arg, uint32_t file); /* fd of a file id in the task, or -errno */
+};
+/* Adds the rows: unmap, move the vdso, map, read pages, protect, advise, PR_SET_MM_MAP. */
+int mm_tape(struct tape *tape, const struct mm_env *env, struct err *err);

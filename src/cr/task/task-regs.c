@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The last thing that a restored thread gets: registers, mask, and the rest of its sleep. */
+#include <errno.h>
+#include <inttypes.h>
+#include <sys/syscall.h>
+
+#include "base/io.h"
+#include "base/util.h"
+#include "cr/task/task-internal.h"
+
+#define ERESTART_RESTARTBLOCK 516
+#define NSEC		      1000000000ull
+#define FUTEX_TIMEOUT_ARG     3
+
+/*
+ * The kernel kept the end of an interrupted sleep in the thread's restart block, which is gone. The
+ * same call with the time that was left, interrupted at once, makes a new one. *ret_rax is what
+ * the thread finds in rax.
+ */
+static int renew_restart(const Kist__Thread *th, const struct user_regs_struct *gp, pid_t tid,
+	uint64_t insn, uint64_t scratch, int memfd, int64_t *ret_rax, struct err *err)
+{
+	uint64_t left = th->restart->left_ns;
+	const uint64_t ts[2] = {left / NSEC, left % NSEC};
+	uint64_t args[6] = {gp->rdi, gp->rsi, gp->rdx, gp->r10, gp->r8, gp->r9};
+	int r;
+
+	switch (gp->orig_rax) {
+	case SYS_nanosleep:
+		args[0] = scratch;
+		break;
+	case SYS_clock_nanosleep:
+		args[2] = scratch;
+		break;
+	case SYS_poll: /* whole milliseconds, never less than was left */
+		args[2] = (left + 999999) / 1000000;
+		break;
+	case SYS_futex:
+		args[FUTEX_TIMEOUT_ARG] = scratch;
+		break;
+	default:
+		return 0;
+	}
+	r = io_pwrite(memfd, ts, sizeof(ts), (off_t)scratch);
+	if (r < 0)
+		return err_set(err, r, "cannot write memory of thread %u", th->tid);
+	return thread_syscall_interrupted(tid, insn, gp, (long)gp->orig_rax, args, ret_rax, err);
+}
+
+int task_set_thread(const Kist__Thread *th, pid_t tid, uint64_t insn, uint64_t scratch, int memfd,
+	struct err *err)
+{
+	struct user_regs_struct gp;
+	int64_t rax;
+	int r = 0;
+
+	memcpy(&gp, th->gp.data, sizeof(gp));
+	rax = (int64_t)gp.rax;
+	if (th->restart && rax == -ERESTART_RESTARTBLOCK)
+		r = renew_restart(th, &gp, tid, insn, scratch, memfd, &rax, err);
+	else if (rax == -ERESTART_RESTARTBLOCK) /* how long it still was is not known */
+		rax = -EINTR;
+	gp.rax = (uint64_t)rax;
+	if (r == 0 && th->xstate.len)
+		r = thread_set_xstate(tid, th->xstate.data, th->xstate.len, err);
+	if (r == 0)
+		r = thread_set_gp(tid, &gp, err);
+	if (r == 0)
+		r = thread_set_sigmask(tid, th->sigmask, err);
+	return r;
+}
