@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers: their state on disk and their life: create, start, exec, kill, delete. What `run`,
+ * `exec`, the OCI front, checkpoint and restore stand on.
+ *
+ * State: one directory per container below KIST_ROOT (default /run/kist), named after it, locked
+ * by flock(2) on the directory itself while it is changed. `state.json` there is replaced
+ * atomically. It says what was set up; whether the container runs is asked of the kernel (pid and
+ * start time), so any kist process may be killed at any point.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "container/params.h"
+#include "net/bridge.h"
+
+enum container_status {
+	CONTAINER_CREATING, /* being made, or what a killed kist left of that */
+	CONTAINER_CREATED,  /* set up, waits for the start */
+	CONTAINER_RUNNING,
+	CONTAINER_FROZEN,
+	CONTAINER_STOPPED,
+};
+const char *container_status_name(enum container_status status); /* "running" … */
+
+struct container {
+	char *name; /* its id too: names the directory, the cgroup, the link */
+	enum container_status status;
+	pid_t pid;			 /* of its first process as we see it, 0: none */
+	uint64_t start_time;		 /* field 22 of /proc/PID/stat, guards against pid reuse */
+	int pidfd;			 /* of it, while it runs; else -EBADF */
+	int dir_fd;			 /* its directory: state.json, log, attach, upper/, work/ */
+	struct container_params *params; /* how it was made; with the spec */
+	char *cgroup;			 /* path for cgroup_open */
+	bool net_attached;
+	struct net_attachment net; /* when net_attached */
+	int64_t created, started;  /* seconds since the epoch, 0: never */
+	int exit_status;	   /* 0-255 as kist gives it, -1: unknown or still running */
+	/*
+	 * What fds 0-2 of the first process were made of, as readlink(2) of /proc/PID/fd says it
+	 * on the host's side ("pipe:[N]", "/dev/null"); "console" for a pty made by kist (slave:
+	 * /dev/pts/N inside). A restored container gets new ones at the same numbers.
+	 */
+	char stdio[3][64];
+	bool locked;
+	struct container_making *making; /* only in the process that creates it */
+};
+
+/* The fd of KIST_ROOT, made when @create. -ENOENT when there is none. The caller closes it. */
+int container_root_open(bool create, struct err *err);
+
+/* Reads a container's state and asks the kernel for the rest. -ENOENT, with its text, if none. */
+int container_open(const char *name, struct container **ret, struct err *err);
+/* The same, locked until container_free: nobody else changes it. Waits for the lock. */
+int container_open_locked(const char *name, struct container **ret, struct err *err);
+void container_free(struct container *c);
+/* All names, sorted. The caller frees *ret (strv_free). */
+int container_list(char ***ret, struct err *err);
+/* Asks the kernel again: status, pidfd. */
+int container_refresh(struct container *c, struct err *err);
+/* Writes state.json (the container must be locked). Fields may be changed before, by the caller. */
+int container_save(struct container *c, struct err *err);
+/* The name that a container gets when the user gives none; or is this a name: letters, digits, _+-.
+ */
+int container_name_make(char **ret, struct err *err);
+int container_name_check(const char *name, struct err *err);
+
+/*
+ * Another last step than exec: checkpoint/restore. @child runs in the container's first process
+ * (pid 1 of its pid namespace), inside all namespaces, with the rootfs entered, sysctls, masks and
+ * console done, the network attached, fds 0-2 in place and all other fds still open, before
+ * rlimits, credentials, seccomp; SIGPIPE and the mask are as in kist. It returns only to fail
+ * (negative, with
+ * @err filled). @parent runs meanwhile in the process that called container_create, the parent (not
+ * the tracer) of @pid; a negative return undoes the creation whole. Both get the same @arg, each in
+ * its own copy of the memory: fds opened before are in both.
+ */
+struct container_payload {
+	void *arg;
+	int (*child)(void *arg, struct err *err);
+	int (*parent)(void *arg, const struct container *c, struct err *err);
+};
+
+/*
+ * Makes a container as @params say, up to its first process, which waits for container_start. With
+ * a payload it is running when this returns. Everything is undone on failure. @params becomes the
+ * container's (also on failure). The result is locked.
+ */
+int container_create(struct container_params *params, const struct container_payload *payload,
+	struct container **ret, struct err *err);
+/* Lets the command of a created container go; fails when it cannot be executed. Unlocks. */
+int container_start(struct container *c, struct err *err);
+/* Sets a stopped container up again from its state (params, upper/ kept). As container_create. */
+int container_recreate(const char *name, struct container **ret, struct err *err);
+
+/*
+ * After container_start, or container_create with a payload, in the same process: passes signals,
+ * window size and the terminal on, until the container's end. *ret_status is its exit status
+ * (128+N for a signal). Afterwards container_finish.
+ */
+int container_supervise(struct container *c, int *ret_status, struct err *err);
+/*
+ * The same by a small monitor: runs @make (container_create and container_start, or with a payload)
+ * in a forked process, which becomes the monitor (log, exit status, attach) when @make succeeded.
+ * Returns in the caller when the container runs, or with the error of @make. @make's stdio is the
+ * caller's.
+ */
+int container_detach(int (*make)(void *arg, struct container **ret, struct err *err), void *arg,
+	struct err *err);
+/*
+ * The container has ended: records the status (-1: as the monitor wrote it), releases cgroup and
+ * network, and removes all of it if it was made with --rm. Also for what killed kists left.
+ */
+int container_finish(const char *name, int exit_status, struct err *err);
+
+/* Sends a signal to the first process. "container not running" when it does not run. */
+int container_kill(struct container *c, int sig, struct err *err);
+/* SIGTERM, after @timeout_s seconds SIGKILL; returns when the container has ended. */
+int container_stop(struct container *c, int timeout_s, struct err *err);
+int container_freeze(struct container *c, bool freeze, struct err *err);
+/* Removes cgroup, network and files; -EBUSY while it runs, unless @force, which kills it first. */
+int container_delete(const char *name, bool force, struct err *err);
+
+struct container_exec {
+	const struct spec_process *process; /* args, env, cwd, user, caps, … */
+	bool interactive;		    /* stdin is passed on */
+	bool detach;
+};
+/* Runs one more process inside; *ret_status is its exit status (0 when detached). */
+int container_exec(
+	struct container *c, const struct container_exec *exec, int *ret_status, struct err *err);
