@@ -327,6 +327,26 @@ static void add_layout(struct tape *t, const struct mm_env *env)
 		PR_SET_MM_MAP, map_at, sizeof(map), 0);
 }
 
+size_t mm_tape_size(const Kist__Mm *mm)
+{
+	size_t n = 16384 + mm->auxv.len, i;
+
+	for (i = 0; i < mm->n_vmas; i++) {
+		n += (8 + ARRAY_SIZE(advices) + mm->vmas[i]->n_guards / 2) *
+		     sizeof(struct tape_row);
+		n += mm->vmas[i]->name ? strlen(mm->vmas[i]->name) + 64 : 0;
+	}
+	/* A row of reads ends at a hole in the file, at IOV_BATCH ranges, or at READ_MAX bytes. */
+	for (i = 0; i < mm->n_extents; i += 3)
+		n += sizeof(struct iovec) * 2 +
+		     (i % (3 * 256) == 0 ? 2 : 0) * sizeof(struct tape_row) +
+		     (mm->extents[i + 1] / READ_MAX + 1) * 8;
+	for (i = 3; i < mm->n_extents; i += 3)
+		if (mm->extents[i + 2] != mm->extents[i - 1] + mm->extents[i - 2])
+			n += sizeof(struct tape_row) + 64;
+	return n;
+}
+
 int mm_tape(struct tape *t, const struct mm_env *env, struct err *err)
 {
 	const Kist__Mm *mm = env->mm;

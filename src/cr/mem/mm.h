@@ -49,5 +49,7 @@ struct mm_env {
 	void *arg;
 	int (*fd_of)(void *arg, uint32_t file); /* fd of a file id in the task, or -errno */
 };
+/* Upper bound of the bytes that those rows take. */
+size_t mm_tape_size(const Kist__Mm *mm);
 /* Adds the rows: unmap, move the vdso, map, read pages, protect, advise, PR_SET_MM_MAP. */
 int mm_tape(struct tape *tape, const struct mm_env *env, struct err *err);

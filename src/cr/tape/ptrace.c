@@ -206,22 +206,28 @@ int thread_syscall(pid_t tid, uint64_t insn, const struct user_regs_struct *save
 	return r;
 }
 
+int thread_park(pid_t tid, struct err *err)
+{
+	int status, r;
+
+	r = thread_interrupt(tid, err);
+	if (r == 0)
+		r = thread_cont(tid, 0, err);
+	return r < 0 ? r : thread_wait(tid, 10000, &status, err);
+}
+
 int thread_syscall_interrupted(pid_t tid, uint64_t insn, const struct user_regs_struct *base,
 	long nr, const uint64_t args[6], int64_t *ret_result, struct err *err)
 {
 	struct user_regs_struct regs = *base;
-	int r, status;
+	int r;
 
 	call_regs(&regs, insn, nr, args);
 	r = thread_set_gp(tid, &regs, err);
 	if (r == 0)
 		r = to_syscall_stop(tid, err); /* entry: the call has not begun */
 	if (r == 0)
-		r = thread_interrupt(tid, err);
-	if (r == 0)
-		r = thread_cont(tid, 0, err);
-	if (r == 0)
-		r = thread_wait(tid, 10000, &status, err);
+		r = thread_park(tid, err);
 	if (r == 0)
 		r = thread_get_gp(tid, &regs, err);
 	if (r == 0)

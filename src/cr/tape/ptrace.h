@@ -44,6 +44,11 @@ int thread_set_sigmask(pid_t tid, uint64_t mask, struct err *err);
 int thread_syscall(pid_t tid, uint64_t insn, const struct user_regs_struct *saved, long nr,
 	const uint64_t args[6], int64_t *ret_result, struct err *err);
 /*
+ * Brings a stopped thread from any stop to one in the kernel's signal path, where an interrupted
+ * call (-ERESTART… in rax) is restarted when it goes on. Do it before the last registers are set.
+ */
+int thread_park(pid_t tid, struct err *err);
+/*
  * Starts one that would sleep, and stops it at once: the thread has then a restart block of its
  * own (ERESTART_RESTARTBLOCK), or *ret_result tells how it ended.
  */

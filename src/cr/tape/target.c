@@ -436,8 +436,10 @@ void target_let_go(struct target *t)
 	t->area = 0;
 	for (i = 0; i < t->n_threads; i++) {
 		th = &t->threads[i];
+		if (th->driven)
+			(void)thread_park(th->tid, NULL); /* dying ones fail here and below */
 		if (th->driven || th->changed)
-			(void)thread_set_gp(th->tid, &th->regs.gp, NULL); /* fails for dying ones */
+			(void)thread_set_gp(th->tid, &th->regs.gp, NULL);
 		if (th->driven)
 			(void)thread_set_sigmask(th->tid, th->sigmask, NULL);
 		th->driven = false;

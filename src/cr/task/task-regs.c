@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The last thing that a restored thread gets: registers, mask, and the rest of its sleep. */
 #include <errno.h>
-#include <inttypes.h>
 #include <sys/syscall.h>
 
 #include "base/io.h"
@@ -17,7 +16,7 @@
  * same call with the time that was left, interrupted at once, makes a new one. *ret_rax is what
  * the thread finds in rax.
  */
-static int renew_restart(const Kist__Thread *th, const struct user_regs_struct *gp, pid_t tid,
+static int renew(const Kist__Thread *th, const struct user_regs_struct *gp, pid_t tid,
 	uint64_t insn, uint64_t scratch, int memfd, int64_t *ret_rax, struct err *err)
 {
 	uint64_t left = th->restart->left_ns;
@@ -47,21 +46,29 @@ static int renew_restart(const Kist__Thread *th, const struct user_regs_struct *
 	return thread_syscall_interrupted(tid, insn, gp, (long)gp->orig_rax, args, ret_rax, err);
 }
 
-int task_set_thread(const Kist__Thread *th, pid_t tid, uint64_t insn, uint64_t scratch, int memfd,
-	struct err *err)
+int task_renew_sleep(const Kist__Thread *th, pid_t tid, uint64_t insn, uint64_t scratch, int memfd,
+	int64_t *ret_rax, struct err *err)
 {
 	struct user_regs_struct gp;
-	int64_t rax;
+
+	memcpy(&gp, th->gp.data, sizeof(gp));
+	*ret_rax = (int64_t)gp.rax;
+	if (*ret_rax != -ERESTART_RESTARTBLOCK)
+		return 0;
+	if (th->restart)
+		return renew(th, &gp, tid, insn, scratch, memfd, ret_rax, err);
+	*ret_rax = -EINTR; /* how long it still was is not known */
+	return 0;
+}
+
+int task_set_thread(const Kist__Thread *th, pid_t tid, int64_t rax, struct err *err)
+{
+	struct user_regs_struct gp;
 	int r = 0;
 
 	memcpy(&gp, th->gp.data, sizeof(gp));
-	rax = (int64_t)gp.rax;
-	if (th->restart && rax == -ERESTART_RESTARTBLOCK)
-		r = renew_restart(th, &gp, tid, insn, scratch, memfd, &rax, err);
-	else if (rax == -ERESTART_RESTARTBLOCK) /* how long it still was is not known */
-		rax = -EINTR;
 	gp.rax = (uint64_t)rax;
-	if (r == 0 && th->xstate.len)
+	if (th->xstate.len)
 		r = thread_set_xstate(tid, th->xstate.data, th->xstate.len, err);
 	if (r == 0)
 		r = thread_set_gp(tid, &gp, err);

@@ -132,13 +132,6 @@ static void add_self(struct tape *t, const Kist__Task *task, const Kist__Thread 
 	add_pending(t, th->n_pending, th->pending, task->pid, th->tid);
 }
 
-static void add_pdeathsig(struct tape *t, const Kist__Thread *th)
-{
-	if (th->pdeathsig) /* a change of credentials clears it: behind them */
-		TAPE_ADD(t, "set the parent death signal", TAPE_STOP, SYS_prctl, PR_SET_PDEATHSIG,
-			th->pdeathsig);
-}
-
 int task_tape_thread(struct tape *t, const Kist__Task *task, size_t i, struct err *err)
 {
 	const Kist__Thread *th = task->threads[i];
@@ -147,7 +140,9 @@ int task_tape_thread(struct tape *t, const Kist__Task *task, size_t i, struct er
 	if (!seccomp_same(th->seccomp, task->threads[0]->seccomp))
 		seccomp_tape(t, th->seccomp);
 	creds_tape(t, th->creds);
-	add_pdeathsig(t, th);
+	if (th->pdeathsig) /* a change of credentials clears it: behind them */
+		TAPE_ADD(t, "set the parent death signal", TAPE_STOP, SYS_prctl, PR_SET_PDEATHSIG,
+			th->pdeathsig);
 	return t->failed ? err_oom(err) : 0;
 }
 
@@ -233,6 +228,8 @@ int task_tape_leader(struct tape *t, const Kist__Task *task, const uint64_t *thr
 	creds_tape(t, self->creds);
 	if (task->has_dumpable && task->dumpable <= 1) /* a change of credentials clears it */
 		TAPE_ADD(t, "set dumpable", TAPE_STOP, SYS_prctl, PR_SET_DUMPABLE, task->dumpable);
-	add_pdeathsig(t, self);
+	/* Kist's own, which ended the task with its parent until now, goes in any case. */
+	TAPE_ADD(t, "set the parent death signal", TAPE_STOP, SYS_prctl, PR_SET_PDEATHSIG,
+		self->pdeathsig);
 	return t->failed ? err_oom(err) : 0;
 }

@@ -57,10 +57,13 @@ int task_tape_leader(struct tape *t, const Kist__Task *task, const uint64_t *thr
 
 /*
  * By the tracer, the thread @tid (ours) stopped behind its tape: starts an interrupted sleep again
- * (with @scratch, memory of the task), then writes registers and mask. @insn as in target.h.
+ * for the time that was left, with @scratch, memory of the task. *ret_rax is what the thread must
+ * find in rax. @insn as in target.h.
  */
-int task_set_thread(const Kist__Thread *th, pid_t tid, uint64_t insn, uint64_t scratch, int memfd,
-	struct err *err);
+int task_renew_sleep(const Kist__Thread *th, pid_t tid, uint64_t insn, uint64_t scratch, int memfd,
+	int64_t *ret_rax, struct err *err);
+/* Writes registers and mask, the last act. */
+int task_set_thread(const Kist__Thread *th, pid_t tid, int64_t rax, struct err *err);
 /* By the tracer: priorities, affinity, timer slack of a thread (sched_setattr(2), ioprio_set(2)).
  */
 int task_set_sched(const Kist__Thread *th, pid_t tid, int procfd, struct err *err);

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The coordinator's side of a restore: walks the tree through its stages, watches the tapes play,
+ * writes what only a tracer can, and lets all of it go at once.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "base/util.h"
+#include "cr/restore/restore-internal.h"
+#include "sys/proc.h"
+#include "sys/syscall.h"
+
+#define PLAY_TIMEOUT_MS 600000
+
+struct live {		  /* a task of the tree as we see it */
+	pid_t pid, *tids; /* by thread of the record, ours; 0: not there yet */
+	int memfd;
+	uint64_t insn;
+};
+
+struct finish {
+	struct restore *r;
+	struct live *live; /* by task of the plan */
+};
+
+/* Our pids of all tasks, by a walk from the root: the innermost NSpid is the one of the image. */
+static int find_pids(struct finish *f, pid_t pid, struct err *err)
+{
+	struct restore *r = f->r;
+	autobuf struct buf text = {0};
+	char name[64], ids[256], *p, *end, *last;
+	pid_t inner;
+	size_t i;
+	int e;
+
+	snprintf(name, sizeof(name), "%d/status", pid);
+	e = proc_read(r->procfd, name, &text);
+	if (e == 0)
+		e = proc_field(buf_str(&text), text.len, "NSpid", ids, sizeof(ids));
+	if (e < 0)
+		return err_set(err, e, "cannot read the state of restored process %d", pid);
+	last = strrchr(ids, '\t');
+	inner = atoi(last ? last + 1 : ids);
+	for (i = 0; i < r->n; i++)
+		if (r->tasks[i].pid == inner && r->tasks[i].rec)
+			f->live[i].pid = pid;
+	snprintf(name, sizeof(name), "%d/task/%d/children", pid, pid);
+	e = proc_read(r->procfd, name, &text);
+	if (e < 0)
+		return err_set(err, e, "cannot list the children of restored process %d", pid);
+	for (p = text.data; e == 0 && p && *p; p = end + strspn(end, " \n")) {
+		inner = strtol(p, &end, 10);
+		if (end == p)
+			break;
+		e = find_pids(f, inner, err);
+	}
+	return e;
+}
+
+static bool is_alive(const struct restore *r, size_t i)
+{
+	return r->tasks[i].rec && r->tasks[i].rec->state != KIST__TASK_STATE__ZOMBIE;
+}
+
+static int seize_all(struct finish *f, struct err *err)
+{
+	struct restore *r = f->r;
+	struct live *l;
+	char name[32];
+	size_t i;
+	int e = 0;
+
+	for (i = 0; e == 0 && i < r->n; i++) {
+		if (!is_alive(r, i))
+			continue;
+		l = &f->live[i];
+		if (!l->pid)
+			return err_setx(
+				err, -ESRCH, "restored task %d was not found", r->tasks[i].pid);
+		l->tids = calloc(r->tasks[i].rec->n_threads, sizeof(*l->tids));
+		if (!l->tids)
+			return err_oom(err);
+		l->tids[0] = l->pid;
+		snprintf(name, sizeof(name), "%d/mem", l->pid);
+		l->memfd = openat(r->procfd, name, O_RDWR | O_CLOEXEC);
+		if (l->memfd < 0)
+			return err_set(
+				err, -errno, "cannot open the memory of restored task %d", l->pid);
+		e = thread_seize(l->pid, PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL, err);
+	}
+	return e;
+}
+
+/* The failure of a tape is in its rows; without one, the thread's end is. */
+static int judge(struct finish *f, size_t i, size_t thread, uint64_t stopped, struct err *err)
+{
+	struct restore *r = f->r;
+	const struct shared_thread *sh = &r->shared->threads[r->tasks[i].first_thread + thread];
+	autofree struct tape_row *rows = calloc(sh->n_rows + 1, sizeof(*rows));
+	ssize_t n;
+	int e;
+
+	if (!rows)
+		return err_oom(err);
+	n = io_pread(f->live[i].memfd, rows, sh->n_rows * sizeof(*rows), (off_t)sh->rows);
+	if (n != (ssize_t)(sh->n_rows * sizeof(*rows)))
+		return err_set(err, n < 0 ? (int)n : -EIO, "cannot read the tape of task %d",
+			r->tasks[i].pid);
+	e = tape_check(rows, sh->n_rows, (stopped - sh->rows) / sizeof(*rows), err);
+	if (e < 0)
+		err_wrap(err, "task %d (%s)", r->tasks[i].pid, r->tasks[i].rec->comm);
+	return e;
+}
+
+/* The leader stops at each thread that it makes; they come in the order of the record. */
+static int watch_leader(struct finish *f, size_t i, struct err *err)
+{
+	struct live *l = &f->live[i];
+	unsigned long tid;
+	size_t made = 1;
+	int status, e;
+
+	for (;;) {
+		e = thread_wait(l->pid, PLAY_TIMEOUT_MS, &status, err);
+		if (e < 0)
+			return err_wrap(
+				err, "task %d (%s)", f->r->tasks[i].pid, f->r->tasks[i].rec->comm);
+		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_CLONE << 8)) {
+			if (ptrace(PTRACE_GETEVENTMSG, l->pid, 0, &tid) < 0 ||
+				made >= f->r->tasks[i].rec->n_threads)
+				return err_setx(err, -EIO, "task %d made a thread too many",
+					f->r->tasks[i].pid);
+			l->tids[made++] = (pid_t)tid;
+		} else if (status >> 16 == 0 && WSTOPSIG(status) == SIGTRAP) {
+			return 0;
+		} else if (status >> 16 == 0) {
+			return err_setx(err, -EIO, "task %d (%s) got signal %d in its tape",
+				f->r->tasks[i].pid, f->r->tasks[i].rec->comm, WSTOPSIG(status));
+		}
+		e = thread_cont(l->pid, 0, err);
+		if (e < 0)
+			return e;
+	}
+}
+
+static int watch_task(struct finish *f, size_t i, struct err *err)
+{
+	struct live *l = &f->live[i];
+	struct user_regs_struct gp;
+	uint64_t stopped;
+	size_t k;
+	int e;
+
+	e = watch_leader(f, i, err);
+	if (e == 0)
+		e = thread_get_gp(l->pid, &gp, err);
+	if (e == 0)
+		e = judge(f, i, 0, gp.rbx, err);
+	for (k = 1; e == 0 && k < f->r->tasks[i].rec->n_threads; k++) {
+		e = thread_wait_trap(l->tids[k], PLAY_TIMEOUT_MS, &stopped, err);
+		if (e == 0)
+			e = judge(f, i, k, stopped, err);
+	}
+	return e;
+}
+
+/* Sleeps, the end of the boot area, registers: from here nothing of kist is in the task. */
+static int finish_task(struct finish *f, size_t i, struct err *err)
+{
+	const struct plan_task *t = &f->r->tasks[i];
+	struct target view = {.pid = f->live[i].pid, .procfd = -EBADF, .pidfd = -EBADF};
+	struct live *l = &f->live[i];
+	autofree int64_t *rax = calloc(t->rec->n_threads, sizeof(*rax));
+	struct user_regs_struct gp;
+	int64_t res;
+	size_t k;
+	int e;
+
+	if (!rax)
+		return err_oom(err);
+	view.procfd = proc_open_pid(f->r->procfd, l->pid);
+	if (view.procfd < 0)
+		return err_set(err, view.procfd, "cannot open restored task %d", l->pid);
+	e = target_find_syscall(&view, t->mm->vdso, t->mm->vdso_size, &l->insn, err);
+	target_done(&view);
+	if (e == 0)
+		e = thread_get_gp(l->pid, &gp, err);
+	for (k = t->rec->n_threads; e == 0 && k > 0; k--) {
+		e = task_set_sched(t->rec->threads[k - 1], l->tids[k - 1], f->r->procfd, err);
+		if (e == 0)
+			e = task_renew_sleep(t->rec->threads[k - 1], l->tids[k - 1], l->insn,
+				f->r->shared->boot[i].scratch, l->memfd, &rax[k - 1], err);
+	}
+	if (e == 0)
+		e = thread_syscall(l->pid, l->insn, &gp, SYS_munmap,
+			(const uint64_t[6]){
+				f->r->shared->boot[i].area, f->r->shared->boot[i].area_size},
+			&res, err);
+	if (e == 0)
+		e = thread_park(l->pid, err);
+	for (k = 0; e == 0 && k < t->rec->n_threads; k++)
+		e = task_set_thread(t->rec->threads[k], l->tids[k], rax[k], err);
+	return e;
+}
+
+static int play_all(struct finish *f, struct err *err)
+{
+	size_t i;
+	int e;
+
+	e = seize_all(f, err);
+	if (e < 0)
+		return e;
+	stage_open(f->r, STAGE_PLAY);
+	for (i = 0; e == 0 && i < f->r->n; i++)
+		if (is_alive(f->r, i))
+			e = watch_task(f, i, err);
+	for (i = 0; e == 0 && i < f->r->n; i++)
+		if (is_alive(f->r, i))
+			e = finish_task(f, i, err);
+	return e;
+}
+
+/* Stopped ones get their SIGSTOP first, so that not one instruction of theirs runs. */
+static void let_go(struct finish *f)
+{
+	const Kist__Task *rec;
+	size_t i, k;
+
+	for (i = f->r->n; i > 0; i--) {
+		if (!is_alive(f->r, i - 1))
+			continue;
+		rec = f->r->tasks[i - 1].rec;
+		if (rec->state == KIST__TASK_STATE__STOPPED)
+			(void)kill(f->live[i - 1].pid, SIGSTOP); /* it lives: we trace it */
+		for (k = 0; k < rec->n_threads; k++)
+			(void)thread_detach(f->live[i - 1].tids[k], 0, NULL); /* the same */
+	}
+}
+
+/* Ends what was made. Children die with their parents (PR_SET_PDEATHSIG) or by our hand. */
+static void kill_all(struct finish *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->r->n; i++)
+		if (f->live[i].pid && is_alive(f->r, i))
+			(void)kill(f->live[i].pid, SIGKILL); /* gone already: as wanted */
+	(void)kill(f->r->root, SIGKILL);
+	for (i = 0; i < f->r->n; i++)
+		if (f->live[i].tids)
+			while (waitpid(f->live[i].pid, NULL, __WALL) < 0 && errno == EINTR)
+				;
+	while (waitpid(f->r->root, NULL, __WALL) < 0 && errno == EINTR)
+		;
+}
+
+static int run_stages(struct finish *f, struct err *err)
+{
+	enum stage s;
+	int e = 0;
+
+	for (s = STAGE_FORK; e == 0 && s < STAGE_PLAY; s++) {
+		e = stage_collect(f->r, s, err);
+		if (e == 0 && s + 1 < STAGE_PLAY)
+			stage_open(f->r, s + 1);
+	}
+	return e;
+}
+
+int restore_finish(struct restore *r, pid_t root, struct restore_result *ret, struct err *err)
+{
+	struct finish f = {.r = r};
+	struct timespec start, end;
+	size_t i;
+	int e;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	r->root = root;
+	f.live = calloc(r->n, sizeof(*f.live));
+	if (!f.live) {
+		(void)kill(root, SIGKILL); /* our own child */
+		return err_oom(err);
+	}
+	for (i = 0; i < r->n; i++)
+		f.live[i].memfd = -EBADF;
+	e = run_stages(&f, err);
+	if (e == 0)
+		e = find_pids(&f, root, err);
+	if (e == 0)
+		e = play_all(&f, err);
+	if (e == 0)
+		let_go(&f);
+	else
+		kill_all(&f);
+	for (i = 0; i < r->n; i++) {
+		free(f.live[i].tids);
+		if (f.live[i].memfd >= 0)
+			(void)close(f.live[i].memfd); /* /proc/PID/mem */
+	}
+	free(f.live);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	if (e == 0 && ret) {
+		ret->root = root;
+		ret->tasks = r->n_records;
+		ret->threads = r->n_threads;
+		ret->total_us = (uint64_t)(end.tv_sec - start.tv_sec) * 1000000 +
+				(end.tv_nsec - start.tv_nsec) / 1000;
+	}
+	return e;
+}

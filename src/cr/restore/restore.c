@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Planning, and the coordinator: the parent of the tree until it runs; see restore.h. */
+#include "cr/restore/restore.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "base/util.h"
+#include "cr/restore/restore-internal.h"
+#include "sys/proc.h"
+#include "sys/syscall.h"
+
+static int make_shared(struct restore *r, struct err *err)
+{
+	struct restore_shared *s;
+	size_t boot = sizeof(*s), threads = boot + r->n * sizeof(*s->boot);
+	char *p;
+
+	boot = (boot + 63) & ~(size_t)63;
+	threads = boot + r->n * sizeof(*s->boot);
+	r->shared_size = threads + r->n_threads * sizeof(*s->threads);
+	p = mmap(NULL, r->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return err_set(err, -errno, "cannot map memory for the restore");
+	s = (struct restore_shared *)p;
+	s->boot = (void *)(p + boot);
+	s->threads = (void *)(p + threads);
+	r->shared = s;
+	return 0;
+}
+
+static int check_tree(const struct image *img, struct err *err)
+{
+	const Kist__Tree *tree;
+
+	if (image_count(img, RECORD_TREE) != 1)
+		return err_setx(err, -EBADMSG, "image: it holds no tree of processes");
+	tree = (const Kist__Tree *)image_get(img, RECORD_TREE, 0);
+	if (tree->tasks != image_count(img, RECORD_TASK))
+		return err_setx(err, -EBADMSG, "image: %zu of %u tasks are there",
+			image_count(img, RECORD_TASK), tree->tasks);
+	return 0;
+}
+
+int restore_new(const struct image *img, const struct restore_opts *opts, struct restore **ret,
+	struct err *err)
+{
+	const struct file_restore_opts fo = {.root_fd = opts->root_fd, .inherit = opts->inherit};
+	struct restore *r;
+	int e;
+
+	e = check_tree(img, err);
+	if (e < 0)
+		return e;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return err_oom(err);
+	r->img = img;
+	r->procfd = -EBADF;
+	e = plan_tasks(r, err);
+	if (e == 0)
+		e = file_restore_new(img, &fo, &r->files, err);
+	if (e == 0)
+		e = make_shared(r, err);
+	if (e == 0) {
+		r->procfd = proc_open(err);
+		e = MIN(r->procfd, 0);
+	}
+	if (e == 0) {
+		e = fd_move_above(r->procfd, file_restore_base(r->files));
+		if (e < 0)
+			(void)err_set(err, e, "cannot keep '/proc' open");
+		else
+			r->procfd = e;
+	}
+	if (e < 0) {
+		restore_free(r);
+		return e;
+	}
+	*ret = r;
+	return 0;
+}
+
+void restore_free(struct restore *r)
+{
+	if (!r)
+		return;
+	file_restore_free(r->files);
+	if (r->shared)
+		(void)munmap(r->shared, r->shared_size); /* ours, whole */
+	if (r->procfd >= 0)
+		(void)close(r->procfd); /* a directory */
+	free(r->tasks);
+	free(r);
+}
+
+pid_t restore_root_pid(const struct restore *r)
+{
+	return r->tasks[0].pid;
+}
+
+int restore_tree(const struct image *img, const struct restore_opts *opts,
+	struct restore_result *ret, struct err *err)
+{
+	struct restore *r = NULL;
+	struct clone_args args = {.exit_signal = SIGCHLD, .set_tid_size = 1};
+	sigset_t all, old;
+	pid_t pid, want;
+	int e;
+
+	e = restore_new(img, opts, &r, err);
+	if (e < 0)
+		return e;
+	want = restore_root_pid(r);
+	args.set_tid = (uintptr_t)&want;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = sys_clone3(&args);
+	if (pid == 0)
+		restore_root_main(r);
+	if (pid < 0) {
+		e = err_set(err, pid, "cannot make the first process with pid %d", want);
+		if (pid == -EEXIST)
+			err_hint(err,
+				"pid %d is in use; end that process, or restore in a pid "
+				"namespace of its own",
+				want);
+		else if (pid == -EPERM)
+			err_hint(err, "CAP_CHECKPOINT_RESTORE is needed");
+	} else {
+		e = restore_finish(r, pid, ret, err);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	restore_free(r);
+	return e;
+}
