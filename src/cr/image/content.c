@@ -257,3 +257,30 @@ int image_get_content(const struct image *img, uint32_t object, int fd, struct e
 		r = load_extent(from, fd, c->extents[i], space);
 	return r < 0 ? err_set(err, r, "cannot write content %u of the image", object) : 0;
 }
+
+int image_read_content(
+	const struct image *img, uint32_t object, void *mem, uint64_t size, struct err *err)
+{
+	const Kist__Content *c = find_object(img, object, err);
+	uint64_t file_size;
+	ssize_t n = 0;
+	size_t i;
+	int from;
+
+	if (!c)
+		return -EBADMSG;
+	if (c->size != size)
+		return err_setx(err, -EBADMSG, "content %u of the image has not %" PRIu64 " bytes",
+			object, size);
+	from = image_data_fd(img, c->file, &file_size, err);
+	if (from < 0)
+		return from;
+	for (i = 0; n >= 0 && i < c->n_extents; i++) {
+		const Kist__Extent *e = c->extents[i];
+
+		n = io_pread(from, (char *)mem + e->offset, e->length, e->position);
+		if (n >= 0 && (uint64_t)n < e->length)
+			n = -EIO;
+	}
+	return n < 0 ? err_set(err, n, "cannot read content %u of the image", object) : 0;
+}

@@ -88,3 +88,6 @@ int image_content_size(
 	const struct image *img, uint32_t object, uint64_t *ret_size, struct err *err);
 /* Writes object @object into @fd at the same offsets; @fd is truncated to the saved size first. */
 int image_get_content(const struct image *img, uint32_t object, int fd, struct err *err);
+/* The same into zeroed memory of @size bytes, which is the object's size. */
+int image_read_content(
+	const struct image *img, uint32_t object, void *mem, uint64_t size, struct err *err);

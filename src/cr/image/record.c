@@ -4,6 +4,8 @@
 
 #include "base/util.h"
 #include "cr/image/content.pb-c.h"
+#include "cr/image/ipc.pb-c.h"
+#include "cr/image/ns.pb-c.h"
 #include "cr/image/task.pb-c.h"
 
 #define KIND(number, text, msg) \
@@ -14,6 +16,14 @@ static const struct record_kind kinds[RECORD_MAX] = {
 	KIND(RECORD_TASK, "task", task),
 	KIND(RECORD_MM, "mm", mm),
 	KIND(RECORD_CONTENT, "content", content),
+	KIND(RECORD_UTS, "uts", uts),
+	KIND(RECORD_TIME, "time", time),
+	KIND(RECORD_IPC_SHM, "ipc-shm", ipc_shm),
+	KIND(RECORD_IPC_SEM, "ipc-sem", ipc_sem),
+	KIND(RECORD_IPC_MSG, "ipc-msg", ipc_msg),
+	KIND(RECORD_SYSCTL, "sysctl", sysctl),
+	KIND(RECORD_MQUEUE, "mqueue", mqueue),
+	KIND(RECORD_CGROUP, "cgroup", cgroup),
 };
 
 const struct record_kind *record_kind(enum record_type type)

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The order of saving and restoring what is inside the namespaces. */
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+
+#include "base/util.h"
+#include "cr/nsdump/nsdump-internal.h"
+#include "sys/proc.h"
+#include "sys/syscall.h"
+
+static const struct step {
+	const char *ns; /* only when the tree has one of its own; NULL: always */
+	int (*save)(struct nsdump *d, struct err *err);
+} save_steps[] = {
+	{NULL, time_save},
+	{"uts", uts_save},
+	{"ipc", ipc_save},
+};
+
+int nsdump_save(struct image_writer *w, const struct nsdump_env *env, struct err *err)
+{
+	struct nsdump d = {.env = env, .w = w};
+	autoclose int procfd = proc_open(err);
+	size_t i;
+	int r;
+
+	if (procfd < 0)
+		return procfd;
+	d.procfd = procfd;
+	r = idmaps_read(env->proc_pid_fd, &d.ids, err);
+	for (i = 0; r >= 0 && i < ARRAY_SIZE(save_steps); i++) {
+		r = save_steps[i].ns ? visit_differs(env->proc_pid_fd, save_steps[i].ns, err) : 1;
+		if (r > 0)
+			r = save_steps[i].save(&d, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+int nsdump_restore_prepare(
+	const struct image *img, struct spec *spec, int upper_fd, struct err *err)
+{
+	static int (*const checks[])(const struct image *, struct err *) = {
+		uts_check, sysctl_restore_check, ipc_check};
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < ARRAY_SIZE(checks); i++)
+		r = checks[i](img, err);
+	if (r == 0)
+		r = time_restore_spec(img, spec, err);
+	return r;
+}
+
+/*
+ * procfs without the read-only and masking mounts that a container has on top: a copy of its mount
+ * alone, or a new one where none is mounted.
+ */
+static int open_bare_proc(struct err *err)
+{
+	autoclose int fs = -EBADF;
+	struct statfs st;
+	int r;
+
+	r = sys_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (r >= 0 && fstatfs(r, &st) == 0 && st.f_type == PROC_SUPER_MAGIC)
+		return r;
+	if (r >= 0)
+		(void)close(r); /* not procfs */
+	r = fs = sys_fsopen("proc");
+	if (r >= 0)
+		r = sys_fsconfig_create(fs);
+	if (r >= 0)
+		r = sys_fsmount(fs, 0);
+	return r < 0 ? err_set(err, r, "cannot reach procfs inside the container") : r;
+}
+
+int nsdump_restore_inside(const struct image *img, struct err *err)
+{
+	autoclose int procfd = open_bare_proc(err);
+	int r;
+
+	if (procfd < 0)
+		return procfd;
+	r = uts_restore(img, err);
+	if (r == 0)
+		r = ipc_restore(img, procfd, err);
+	return r;
+}
+
+int nsdump_restore_late(const struct image *img, struct err *err)
+{
+	autoclose int procfd = open_bare_proc(err);
+	int r;
+
+	if (procfd < 0)
+		return procfd;
+	r = shm_restore_late(img, err);
+	return r < 0 ? r : sysctl_restore(img, procfd, true, err);
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Namespaces saved and restored without a container, for test_nsdump.py:
+ *   nsdump-tool save PID DIR [BEFORE [UPPER]]    BEFORE: its first mountinfo, "-": none
+ *   nsdump-tool restore DIR UPPER CMD [ARG…]     CMD runs in new namespaces; UPPER "-": none
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+#include "base/io.h"
+#include "base/parse.h"
+#include "base/util.h"
+#include "cr/nsdump/nsdump.h"
+#include "sys/proc.h"
+
+static int open_dir(const char *path)
+{
+	return strcmp(path, "-") == 0 ? -EBADF : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int save(int argc, char **argv, struct err *err)
+{
+	autoclose int procfd = proc_open(err), pidfd = -EBADF, dirfd = open_dir(argv[1]);
+	struct nsdump_env env = {.upper_fd = argc > 3 ? open_dir(argv[3]) : -EBADF};
+	autobuf struct buf before = {0};
+	struct image_writer *w;
+	int r;
+
+	pidfd = env.proc_pid_fd = proc_open_pid(procfd, atoi(argv[0]));
+	if (argc > 2 && strcmp(argv[2], "-") != 0) {
+		r = file_read_at(AT_FDCWD, argv[2], &before, 1 << 20);
+		if (r < 0)
+			return err_set(err, r, "cannot read '%s'", argv[2]);
+		env.mounts_before = buf_str(&before);
+	}
+	r = image_writer_new(dirfd, &w, err);
+	if (r < 0)
+		return r;
+	r = nsdump_save(w, &env, err);
+	if (r == 0)
+		r = image_writer_finish(w, err);
+	image_writer_free(w);
+	return r;
+}
+
+static int write_offsets(const struct spec *spec, struct err *err)
+{
+	const struct spec_linux *l = &spec->linux_;
+	char text[128];
+	int r;
+
+	if (!l->ns[SPEC_NS_TIME].enabled)
+		return 0;
+	snprintf(text, sizeof(text), "monotonic %ld %ld\nboottime %ld %ld\n",
+		(long)l->time_monotonic_sec, (long)l->time_monotonic_nsec,
+		(long)l->time_boottime_sec, (long)l->time_boottime_nsec);
+	r = file_write_at(AT_FDCWD, "/proc/self/timens_offsets", text);
+	return r < 0 ? err_set(err, r, "cannot set the time offsets") : 0;
+}
+
+static int restore(int argc, char **argv, struct err *err)
+{
+	autoclose int dirfd = open_dir(argv[0]);
+	struct spec *spec = spec_new();
+	struct image *img;
+	int r, status;
+	pid_t pid;
+
+	r = image_open(dirfd, &img, err);
+	if (r == 0)
+		r = nsdump_restore_prepare(img, spec, open_dir(argv[1]), err);
+	if (r < 0)
+		return r;
+	if (unshare(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWTIME) < 0 ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_set(err, -errno, "cannot make namespaces");
+	r = write_offsets(spec, err);
+	if (r < 0)
+		return r;
+	pid = fork();
+	if (pid == 0) {
+		if (mount("proc", "/proc", "proc", 0, NULL) < 0)
+			_exit(2);
+		r = nsdump_restore_inside(img, err);
+		if (r == 0)
+			r = nsdump_restore_late(img, err);
+		if (r == 0)
+			execvp(argv[2], argv + 2);
+		fprintf(stderr, "%s\n%s\n", err->text, err->hint);
+		_exit(3);
+	}
+	image_free(img);
+	spec_free(spec);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return err_set(err, -errno, "cannot run '%s'", argv[2]);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 4;
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = {0};
+	int r = -EINVAL;
+
+	if (argc > 3 && strcmp(argv[1], "save") == 0)
+		r = save(argc - 2, argv + 2, &err);
+	else if (argc > 4 && strcmp(argv[1], "restore") == 0)
+		r = restore(argc - 2, argv + 2, &err);
+	if (r < 0)
+		fprintf(stderr, "%s\n%s\n", err.text, err.hint);
+	return r < 0 ? 1 : r;
+}
