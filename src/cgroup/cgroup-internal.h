@@ -7,20 +7,7 @@
 
 #include "base/buf.h"
 #include "cgroup/cgroup.h"
-
-enum cgroup_controller {
-	CGROUP_CORE, /* files of cgroup2 itself: cgroup.*, *.pressure */
-	CGROUP_CPU,
-	CGROUP_CPUACCT,
-	CGROUP_CPUSET,
-	CGROUP_DEVICES,
-	CGROUP_FREEZER,
-	CGROUP_HUGETLB,
-	CGROUP_IO, /* "blkio" on v1 */
-	CGROUP_MEMORY,
-	CGROUP_PIDS,
-	CGROUP_CONTROLLERS,
-};
+#include "cgroup/keys.h"
 
 /* kist's own parent directory: removed with the last cgroup in it. */
 #define CGROUP_PARENT	   "/kist"
@@ -65,6 +52,8 @@ int cgroup_tree_clear(int fd);
 int cgroup_tree_remove(int hierarchy_fd, const char *path);
 /* Appends the pids in @fd and below, unsorted, with duplicates. */
 int cgroup_tree_pids(int fd, pid_t **pids, size_t *n, size_t *cap);
+/* Counts the threads in @fd and below. */
+int cgroup_tree_threads(int fd, size_t *n);
 
 /*
  * The directory fd that serves @c: on a v1 hierarchy that was left out so far it is made now and

@@ -24,7 +24,10 @@ static const char *const controller_names[CGROUP_CONTROLLERS] = {
 	[CGROUP_HUGETLB] = "hugetlb",
 	[CGROUP_IO] = "io",
 	[CGROUP_MEMORY] = "memory",
+	[CGROUP_NET_CLS] = "net_cls",
+	[CGROUP_NET_PRIO] = "net_prio",
 	[CGROUP_PIDS] = "pids",
+	[CGROUP_RDMA] = "rdma",
 };
 
 const char *cgroup_controller_name(enum cgroup_controller c, bool v2)
@@ -57,7 +60,6 @@ static int parse_controllers(char *list, const char *delim, uint32_t *ret, char 
 		if (c >= 0)
 			*ret |= 1u << c;
 		if (names && (c >= 0 || strncmp(word, "name=", 5) == 0 ||
-				     strncmp(word, "net_", 4) == 0 || strcmp(word, "rdma") == 0 ||
 				     strcmp(word, "misc") == 0 || strcmp(word, "perf_event") == 0))
 			(void)buf_addf(&b, "%s%s", b.len ? "," : "", word); /* buf_take checks */
 	}

@@ -136,6 +136,7 @@ int cgroup_tree_remove(int hierarchy_fd, const char *path)
 	return 0;
 }
 
+/* Adds the ids in a file; with @pids NULL it only counts them. */
 static int add_pids(int fd, const char *path, pid_t **pids, size_t *n, size_t *cap)
 {
 	autobuf struct buf b = {0};
@@ -151,9 +152,11 @@ static int add_pids(int fd, const char *path, pid_t **pids, size_t *n, size_t *c
 	for (word = strtok_r(b.data, "\n", &save); word; word = strtok_r(NULL, "\n", &save)) {
 		if (parse_int(word, &pid) < 0 || pid <= 0)
 			continue; /* 0: a process that our pid namespace does not show */
-		if (array_reserve(pids, cap, *n + 1, sizeof(**pids)) < 0)
+		if (pids && array_reserve(pids, cap, *n + 1, sizeof(**pids)) < 0)
 			return -ENOMEM;
-		(*pids)[(*n)++] = pid;
+		if (pids)
+			(*pids)[*n] = pid;
+		(*n)++;
 	}
 	return 0;
 }
@@ -186,7 +189,7 @@ static int add_children(int fd, const char *path, char ***list)
 	return r;
 }
 
-int cgroup_tree_pids(int fd, pid_t **pids, size_t *n, size_t *cap)
+static int tree_ids(int fd, const char *name, pid_t **pids, size_t *n, size_t *cap)
 {
 	autostrv char **list = NULL;
 	char file[PATH_MAX];
@@ -195,10 +198,24 @@ int cgroup_tree_pids(int fd, pid_t **pids, size_t *n, size_t *cap)
 
 	r = strv_push(&list, ".");
 	for (i = 0; r == 0 && list[i]; i++) {
-		(void)stpcpy(stpcpy(file, list[i]), "/cgroup.procs"); /* add_children left room */
+		(void)stpcpy(stpcpy(stpcpy(file, list[i]), "/"), name); /* add_children left room */
 		r = add_pids(fd, file, pids, n, cap);
 		if (r == 0)
 			r = add_children(fd, list[i], &list);
 	}
+	return r;
+}
+
+int cgroup_tree_pids(int fd, pid_t **pids, size_t *n, size_t *cap)
+{
+	return tree_ids(fd, "cgroup.procs", pids, n, cap);
+}
+
+int cgroup_tree_threads(int fd, size_t *n)
+{
+	int r = tree_ids(fd, "cgroup.threads", NULL, n, NULL);
+
+	if (r == 0 && *n == 0) /* v1's name for it */
+		r = tree_ids(fd, "tasks", NULL, n, NULL);
 	return r;
 }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Keys that act through other functions of this folder, and the count of tasks. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/io.h"
+#include "base/util.h"
+#include "cgroup/ops.h"
+
+#define FREEZE_TIMEOUT_MS 10000
+
+static int act_freeze(struct cgroup *cg, const struct cgroup_value *v, struct err *err)
+{
+	return cgroup_freeze(cg, v->n == 1, FREEZE_TIMEOUT_MS, err);
+}
+
+static int show_freeze(struct cgroup *cg, struct buf *ret, struct err *err)
+{
+	return buf_adds(ret, cgroup_frozen(cg) ? "1" : "0") < 0 ? err_oom(err) : 0;
+}
+
+const struct cgroup_key_ops cgroup_freeze_ops = {.act = act_freeze, .show = show_freeze};
+
+static int act_kill(struct cgroup *cg, const struct cgroup_value *v, struct err *err)
+{
+	return cgroup_kill(cg, err);
+}
+
+const struct cgroup_key_ops cgroup_kill_ops = {.act = act_kill};
+
+/* Without the pids hierarchy the threads are counted one by one. */
+static int read_pids_v1(struct cgroup *cg, int fd, struct buf *ret)
+{
+	size_t n = 0;
+	uint64_t count;
+	int r;
+
+	if (fd >= 0) {
+		r = cgroup_read_number(fd, "pids.current", &count);
+		return r < 0 ? r : buf_addf(ret, "%" PRIu64, count);
+	}
+	r = cgroup_tree_threads(cgroup_members_fd(cg), &n);
+	return r < 0 ? r : buf_addf(ret, "%zu", n);
+}
+
+const struct cgroup_key_ops cgroup_pids_current_ops = {.read_v1 = read_pids_v1, .unjoined = true};
