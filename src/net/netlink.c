@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/util.h"
-#include "net/netns.h"
+#include "sys/netns.h"
 
 int netlink_open(int netns_fd, int protocol, struct netlink **ret, struct err *err)
 {

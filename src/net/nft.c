@@ -5,7 +5,7 @@
 #include <nftables/libnftables.h>
 
 #include "base/util.h"
-#include "net/netns.h"
+#include "sys/netns.h"
 
 static void nft_ctx_free_p(struct nft_ctx **ctx)
 {

@@ -4,6 +4,7 @@
 
 #include "base/util.h"
 #include "cr/image/content.pb-c.h"
+#include "cr/image/inet.pb-c.h"
 #include "cr/image/ipc.pb-c.h"
 #include "cr/image/ns.pb-c.h"
 #include "cr/image/task.pb-c.h"
@@ -12,9 +13,11 @@
 	[number] = {.type = number, .name = text, .message = &kist__##msg##__descriptor}
 
 static const struct record_kind kinds[RECORD_MAX] = {
-	KIND(RECORD_TREE, "tree", tree),
-	KIND(RECORD_TASK, "task", task),
+	KIND(RECORD_INET, "inet", inet),
 	KIND(RECORD_MM, "mm", mm),
+	KIND(RECORD_NETLINK, "netlink", netlink),
+	KIND(RECORD_TASK, "task", task),
+	KIND(RECORD_TREE, "tree", tree),
 	KIND(RECORD_CONTENT, "content", content),
 	KIND(RECORD_UTS, "uts", uts),
 	KIND(RECORD_TIME, "time", time),

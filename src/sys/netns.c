@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* See netns.h. */
-#include "net/netns.h"
+#include "sys/netns.h"
 
 #include <fcntl.h>
 #include <sched.h>
