@@ -38,8 +38,13 @@ struct container {
 	char *cgroup;			 /* path for cgroup_open */
 	bool net_attached;
 	struct net_attachment net; /* when net_attached */
-	int64_t created, started;  /* seconds since the epoch, 0: never */
-	int exit_status;	   /* 0-255 as kist gives it, -1: unknown or still running */
+	/*
+	 * Set by a checkpoint before the processes end: container_finish then keeps the address for
+	 * the restore (net_bridge_park) instead of giving it back. container_delete gives it back.
+	 */
+	bool net_parked;
+	int64_t created, started; /* seconds since the epoch, 0: never */
+	int exit_status;	  /* 0-255 as kist gives it, -1: unknown or still running */
 	/*
 	 * What fds 0-2 of the first process were made of, as readlink(2) of /proc/PID/fd says it
 	 * on the host's side ("pipe:[N]", "/dev/null"); "console" for a pty made by kist (slave:

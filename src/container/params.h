@@ -25,6 +25,11 @@ struct container_params {
 	char *bundle; /* absolute directory where relative paths of the spec start, or NULL */
 	enum container_net net;
 	char *address; /* wanted on the bridge, or NULL */
+	/*
+	 * A restore's network lock (net_lock_guard), the @guard of net_bridge_attach. Borrowed, not
+	 * kept in the state.
+	 */
+	const char *net_guard;
 	struct net_port *ports;
 	size_t n_ports;
 	bool detach;	      /* has (or will have) a monitor; stdio goes to its log */

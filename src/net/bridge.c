@@ -315,7 +315,8 @@ static void fill_attachment(
 }
 
 int net_bridge_attach(int run_dir, const char *id, int netns_fd, const char *want,
-	const struct net_port *ports, size_t n_ports, struct net_attachment *ret, struct err *err)
+	const struct net_port *ports, size_t n_ports, const char *guard, struct net_attachment *ret,
+	struct err *err)
 {
 	autonetlink struct netlink *nl = NULL;
 	autobook struct lease_book book = {0};
@@ -349,7 +350,9 @@ int net_bridge_attach(int run_dir, const char *id, int netns_fd, const char *wan
 	r = lease_book_save(run_dir, &book, err);
 	if (r < 0)
 		return r;
-	r = connect_container(nl, &book, lease, netns_fd, err);
+	r = guard ? nft_run(netns_fd, guard, NFT_TEXT, NULL, err) : 0;
+	if (r == 0)
+		r = connect_container(nl, &book, lease, netns_fd, err);
 	if (r == 0)
 		r = apply_rules(&book, err);
 	if (r < 0) {

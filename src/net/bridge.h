@@ -29,10 +29,12 @@ struct net_attachment {				/* plain data: kept in the container's state file */
  * an address (@want: this one, or NULL), makes the veth, routes and rules. On failure nothing is
  * left. @run_dir is the directory fd of kist's run-time state, for the lease file. Published ports
  * answer on the host's own addresses too, 127.0.0.1 included. Turns on net.ipv4.ip_forward, which
- * stays on. @netns_fd is the container's namespace: its lo is not touched.
+ * stays on. @netns_fd is the container's namespace: its lo is not touched. @guard (or NULL): nft
+ * commands run in there before the link comes up, for a restore.
  */
 int net_bridge_attach(int run_dir, const char *id, int netns_fd, const char *want,
-	const struct net_port *ports, size_t n_ports, struct net_attachment *ret, struct err *err);
+	const struct net_port *ports, size_t n_ports, const char *guard, struct net_attachment *ret,
+	struct err *err);
 /* Undoes it; what is already gone is no error. The last one removes bridge and table. */
 int net_bridge_detach(int run_dir, const char *id, struct err *err);
 

@@ -47,7 +47,7 @@ static int attach(int run_dir, const char *id, int argc, char **argv, struct err
 		else if (n == PORTS_MAX || parse_port(argv[i], &ports[n++]) < 0)
 			return err_set(err, -EINVAL, "bad port '%s'", argv[i]);
 	}
-	r = net_bridge_attach(run_dir, id, ns, want, ports, n, &a, err);
+	r = net_bridge_attach(run_dir, id, ns, want, ports, n, NULL, &a, err);
 	if (r == 0)
 		printf("%s %s/%u %s %s\n", a.host_link, a.address, a.prefix, a.gateway, a.mac);
 	return r;

@@ -12,11 +12,8 @@
 #include <sys/socket.h>
 
 #include "base/err.h"
+#include "cr/file/inet.h"
 #include "cr/image/inet.pb-c.h"
-
-/* SO_MARK of the packets that kist itself sends to restored sockets: the network lock passes them.
- */
-#define INET_MARK 0x6b697374u
 
 union inet_addr {
 	struct sockaddr sa;
@@ -35,6 +32,11 @@ uint16_t inet_addr_port(const union inet_addr *a);
 /* "1.2.3.4:80", "[::1]:80" into @text, for messages. */
 #define INET_ADDR_TEXT 64
 const char *inet_addr_text(const Kist__InetAddress *a, char text[INET_ADDR_TEXT]);
+
+/* ---- inet-conn.c ---- */
+/* The text of an address without IPv6's mapping, and its family. -EBADMSG. */
+int inet_conn_address(const Kist__InetAddress *a, int *family, char ret[INET6_ADDRSTRLEN]);
+int inet_conn_fill(const Kist__Inet *msg, struct inet_conn *ret);
 
 /* ---- inet-opts.c ---- */
 /* What differs between @fd and @fresh, a new socket of the same kind, as options of the message. */
