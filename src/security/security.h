@@ -10,8 +10,9 @@
 
 /* caps.c, capabilities(7). Names as in the OCI spec, "CAP_CHOWN". -EINVAL when unknown. */
 int caps_from_name(const char *name, int *ret);
-const char *caps_name(int cap); /* NULL beyond the last known */
-uint64_t caps_default(void);	/* podman's default set */
+const char *caps_name(int cap);			      /* NULL beyond the last known */
+uint64_t caps_default(void);			      /* podman's default set */
+int caps_get(struct spec_caps *ret, struct err *err); /* the caller's */
 /* Before the change of uid: bounding set, keepcaps. After it: the other sets. Names what fails. */
 int caps_apply_bounding(const struct spec_caps *caps, struct err *err);
 int caps_apply(const struct spec_caps *caps, struct err *err);
@@ -25,7 +26,7 @@ struct seccomp_prog {
 int seccomp_compile(const struct spec_seccomp *sc, struct seccomp_prog *ret, struct err *err);
 void seccomp_prog_done(struct seccomp_prog *p);
 /* Loads it into the caller; *ret_listener is the notify fd when asked for by flags, else -EBADF. */
-int seccomp_load(const struct seccomp_prog *p, int *ret_listener, struct err *err);
+int seccomp_prog_load(const struct seccomp_prog *p, int *ret_listener, struct err *err);
 /* podman's default profile for the given capabilities, into @ret (owned by the spec). */
 int seccomp_default(uint64_t caps, struct spec_seccomp *ret, struct err *err);
 
@@ -36,6 +37,7 @@ int rlimit_apply(const struct spec_rlimit *limits, size_t n, struct err *err);
 
 /* creds.c: groups, gid, uid (setgroups may be denied in a user namespace), umask. */
 int creds_apply(const struct spec_process *p, struct err *err);
+int creds_no_new_privileges(struct err *err);
 
 /* keyring.c, keyrings(7): a new session keyring "_ses.ID". */
 int keyring_new_session(const char *id, struct err *err);

@@ -205,7 +205,7 @@ static const struct field seccomp_rule_fields[] = {
 	{0},
 };
 
-static const struct field seccomp_fields[] = {
+const struct field spec_seccomp_fields[] = {
 	ROW(FIELD_STRING, "defaultAction", spec_seccomp, default_action),
 	ROW(FIELD_I64, "defaultErrnoRet", spec_seccomp, default_errno),
 	ROW(FIELD_STRV, "architectures", spec_seccomp, architectures),
@@ -228,7 +228,7 @@ static const struct field linux_fields[] = {
 	ROW(FIELD_STRING, "cgroupsPath", spec_linux, cgroups_path),
 	ROW_SAME("resources", resource_fields),
 	ROW(FIELD_OBJECT, "seccomp", spec_linux, seccomp,
-		.aux = offsetof(struct spec_linux, seccomp.set), .sub = seccomp_fields),
+		.aux = offsetof(struct spec_linux, seccomp.set), .sub = spec_seccomp_fields),
 	ROW_N(FIELD_MAP, "sysctl", spec_linux, sysctls),
 	ROW(FIELD_STRV, "maskedPaths", spec_linux, masked_paths),
 	ROW(FIELD_STRV, "readonlyPaths", spec_linux, readonly_paths),

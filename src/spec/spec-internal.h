@@ -68,6 +68,7 @@ struct field_pair {
 
 extern const struct field spec_fields[];
 extern const struct field spec_process_fields[];
+extern const struct field spec_seccomp_fields[];
 
 /* spec.c: both leave the object as if it had just been made. */
 void fields_unset(const struct field *rows, void *base);

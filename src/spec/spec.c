@@ -139,3 +139,10 @@ void spec_free(struct spec *spec)
 		free(spec->linux_.ns[i].path);
 	free(spec);
 }
+
+void spec_seccomp_done(struct spec_seccomp *sc)
+{
+	fields_free(spec_seccomp_fields, sc);
+	memset(sc, 0, sizeof(*sc));
+	fields_unset(spec_seccomp_fields, sc);
+}

@@ -189,6 +189,9 @@ struct spec {
 struct spec *spec_new(void);
 void spec_free(struct spec *spec);
 
+/* Frees one part, which is then as in a new spec. */
+void spec_seccomp_done(struct spec_seccomp *sc);
+
 /*
  * Makes @spec what `kist run` and `kist-oci spec` start from: all namespaces but user and time, the
  * standard mounts (proc, dev tmpfs, devpts, shm, mqueue, sysfs ro, cgroup), podman's default

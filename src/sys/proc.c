@@ -6,12 +6,15 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/mount.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "base/io.h"
 #include "base/parse.h"
 #include "base/util.h"
+#include "sys/syscall.h"
 
 #define PROC_FILE_MAX (64u << 20)
 
@@ -24,6 +27,26 @@ int proc_open(struct err *err)
 		return err_set(err, -errno, "cannot open '/proc'");
 	if (fstatfs(fd, &st) < 0 || st.f_type != PROC_SUPER_MAGIC)
 		return err_setx(err, -ENOTSUP, "'/proc' is not a proc file system");
+	return TAKE_FD(fd);
+}
+
+#define PROC_ROOT_INODE 1
+
+int proc_open_private(struct err *err)
+{
+	autoclose int fs = sys_fsopen("proc"), fd = -EBADF;
+	struct stat st;
+
+	if (fs >= 0 && sys_fsconfig_create(fs) == 0) {
+		fd = sys_fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+		if (fd >= 0)
+			return TAKE_FD(fd);
+	}
+	fd = proc_open(err);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0 || st.st_ino != PROC_ROOT_INODE)
+		return err_setx(err, -ENOTSUP, "'/proc' is only a part of a proc file system");
 	return TAKE_FD(fd);
 }
 

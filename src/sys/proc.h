@@ -14,6 +14,12 @@
 
 /* An fd of /proc, checked to be procfs (fstatfs). The caller's to close. Returns it, or -errno. */
 int proc_open(struct err *err);
+/*
+ * A procfs for the caller's pid namespace that is mounted nowhere, so that nothing can cover a part
+ * of it; where the kernel refuses one (user namespaces with a masked /proc), proc_open, checked to
+ * be the root of a procfs. For writes (sysctls, labels) from inside a hostile rootfs.
+ */
+int proc_open_private(struct err *err);
 /* An fd of /proc/PID (or /proc/PID/task/TID by proc_open_task). -ESRCH when it is gone. */
 int proc_open_pid(int procfd, pid_t pid);
 int proc_open_task(int procfd, pid_t pid, pid_t tid);

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/mount.h>
+#include <linux/seccomp.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -103,4 +105,45 @@ int sys_rt_sigqueueinfo(pid_t pid, int sig, const siginfo_t *info)
 int sys_tgkill(pid_t tgid, pid_t tid, int sig)
 {
 	return ret(syscall(SYS_tgkill, tgid, tid, sig));
+}
+
+int sys_keyctl(int op, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+	return ret(syscall(SYS_keyctl, op, a, b, c, d));
+}
+
+int sys_seccomp_filter(unsigned int flags, const struct sock_fprog *prog)
+{
+	return ret(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, prog));
+}
+
+static uint64_t halves(uint32_t low, uint32_t high)
+{
+	return (uint64_t)high << 32 | low;
+}
+
+int sys_capget(
+	pid_t pid, uint64_t *ret_effective, uint64_t *ret_permitted, uint64_t *ret_inheritable)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, pid};
+	struct __user_cap_data_struct d[2];
+	int r = ret(syscall(SYS_capget, &header, d));
+
+	if (r < 0)
+		return r;
+	*ret_effective = halves(d[0].effective, d[1].effective);
+	*ret_permitted = halves(d[0].permitted, d[1].permitted);
+	*ret_inheritable = halves(d[0].inheritable, d[1].inheritable);
+	return 0;
+}
+
+int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	const struct __user_cap_data_struct d[2] = {
+		{(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
+		{effective >> 32, permitted >> 32, inheritable >> 32},
+	};
+
+	return ret(syscall(SYS_capset, &header, d));
 }

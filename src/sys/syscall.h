@@ -36,3 +36,11 @@ int sys_close_range(unsigned int first, unsigned int last, unsigned int flags);
 int sys_pivot_root(const char *new_root, const char *put_old);
 int sys_rt_sigqueueinfo(pid_t pid, int sig, const siginfo_t *info);
 int sys_tgkill(pid_t tgid, pid_t tid, int sig);
+int sys_keyctl(int op, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+struct sock_fprog;
+/* seccomp(2) SET_MODE_FILTER; the notify fd, which is then O_CLOEXEC, or 0. */
+int sys_seccomp_filter(unsigned int flags, const struct sock_fprog *prog);
+/* The 64-bit sets of @pid (0: the caller), bit = capability number. capset is for the caller. */
+int sys_capget(
+	pid_t pid, uint64_t *ret_effective, uint64_t *ret_permitted, uint64_t *ret_inheritable);
+int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);

@@ -26,6 +26,11 @@ struct file_kind {
 	int (*dump)(struct file_dump *d, const struct fd_view *v, uint32_t id, struct err *err);
 	/* After all tasks are seen (peers, targets). NULL: nothing. */
 	int (*dump_finish)(struct file_dump *d, struct err *err);
+	/*
+	 * The dump is over (file_dump_free): undoes what it did to living descriptions, unless
+	 * @committed (file_dump_commit); frees what file_dump_state holds. NULL: nothing.
+	 */
+	void (*dump_done)(struct file_dump *d, bool committed);
 	/* Checks one record before anything is created. */
 	int (*check)(struct file_restore *r, const ProtobufCMessage *msg, struct err *err);
 	/*
@@ -47,6 +52,8 @@ int file_dump_fd(
 	struct file_dump *d, struct target *t, int local_fd, uint32_t *ret_id, struct err *err);
 struct image_writer *file_dump_writer(struct file_dump *d);
 const struct file_dump_opts *file_dump_options(const struct file_dump *d);
+/* dump: what a kind gathers between dump and dump_done; NULL at first. */
+void **file_dump_state(struct file_dump *d, const struct file_kind *kind);
 /* restore: @fd now stands for @id; it is moved above base and belongs to the store. */
 int file_store(struct file_restore *r, uint32_t id, int fd, struct err *err);
 const struct image *file_restore_image(const struct file_restore *r);

@@ -45,6 +45,9 @@ int file_dump_link(
 /* After the last task: peers, epoll targets, locks; refuses by name what leads outside. */
 int file_dump_finish(struct file_dump *d, struct err *err);
 
+/* The tasks are about to be killed: what the dump changed (TCP's repair mode) stays so. */
+void file_dump_commit(struct file_dump *d);
+
 /* ---- restore ---- */
 struct file_restore;
 struct file_restore_opts {
