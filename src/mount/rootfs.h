@@ -20,8 +20,8 @@ enum rootfs_kind {
 
 /*
  * What the container changed lies below state_fd as upper/NAME (and work/NAME), where NAME is
- * "root" for an overlay's root, else the mount point without its first '/', as systemd-escape -p
- * spells it. A later rootfs_mount of the same plan goes on with what is there.
+ * "root" for an overlay's root, else the mount point with '-' for '/' ("-home", and "\\x2d" for '-'
+ * and other odd bytes). A later rootfs_mount of the same plan goes on with what is there.
  */
 struct rootfs_plan {
 	const struct spec *spec;
