@@ -295,13 +295,14 @@ int cgroup_signal(struct cgroup *cg, int sig, struct err *err)
 /* Frozen, nothing forks away while the list is worked through; thawed, the signal acts. */
 static int kill_by_list(struct cgroup *cg, struct err *err)
 {
+	struct err ignored;
 	int pass, r = 0;
 	size_t n = 1;
 
 	for (pass = 0; r == 0 && n && pass < KILL_PASSES; pass++) {
-		(void)cgroup_freeze(cg, true, KILL_FREEZE_MS, NULL); /* else some passes more */
+		(void)cgroup_freeze(cg, true, KILL_FREEZE_MS, &ignored); /* else some passes more */
 		r = signal_members(cg, SIGKILL, &n, err);
-		(void)cgroup_freeze(cg, false, KILL_FREEZE_MS, NULL); /* nothing else to do */
+		(void)cgroup_freeze(cg, false, KILL_FREEZE_MS, &ignored); /* nothing else to do */
 		if (n && cgroup_wait_empty(cg, 20) == 0)
 			return r;
 	}

@@ -80,6 +80,11 @@ int cgroup_key_find(const char *name, const struct cgroup_key **ret, char *ret_s
 /* Writes @file of a row with SIZE filled in. */
 void cgroup_key_file(const char *file, const char *size, char *ret, size_t ret_len);
 
+struct cgroup_host;
+/* Whether this host serves the row, by which file (the main one), and whether on cgroup2. */
+bool cgroup_key_here(const struct cgroup_host *host, const struct cgroup_key *key,
+	const char **ret_file, bool *ret_v2);
+
 /* A parsed value. CGROUP_MAX stands for "max". */
 #define CGROUP_MAX UINT64_MAX
 struct cgroup_value {

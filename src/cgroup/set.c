@@ -99,23 +99,30 @@ static int refuse_missing(
 	return it->key->instead ? err_hint(err, "%s", it->key->instead) : -EOPNOTSUPP;
 }
 
+bool cgroup_key_here(const struct cgroup_host *host, const struct cgroup_key *key,
+	const char **ret_file, bool *ret_v2)
+{
+	int i = cgroup_host_find(host, key->controller);
+
+	*ret_v2 = i < 0 ? host->mode == CGROUP_V2 : host->h[i].v2;
+	*ret_file = *ret_v2 ? key->v2 : key->v1;
+	if (key->ops && key->ops->act) /* found elsewhere: BPF, a companion, the v1 freezer */
+		return true;
+	return i >= 0 && *ret_file;
+}
+
 /* Finds the row and whether this host has the file, as far as can be told without a cgroup. */
 static int item_find(
 	struct cgroup_host *host, const char *name, struct cgroup_item *it, struct err *err)
 {
-	int i, r = cgroup_key_find(name, &it->key, it->size, sizeof(it->size), err);
+	const char *file;
+	int r = cgroup_key_find(name, &it->key, it->size, sizeof(it->size), err);
 
 	if (r < 0)
 		return r;
 	it->name = name;
 	it->fd = -EBADF;
-	i = cgroup_host_find(host, it->key->controller);
-	it->v2 = i < 0 ? host->mode == CGROUP_V2 : host->h[i].v2;
-	if (it->key->ops && it->key->ops->act)
-		return 0;
-	if (i < 0 || !(it->v2 ? it->key->v2 : it->key->v1))
-		return refuse_missing(host, it, err);
-	return 0;
+	return cgroup_key_here(host, it->key, &file, &it->v2) ? 0 : refuse_missing(host, it, err);
 }
 
 static int plan_parse(struct cgroup_host *host, const struct cgroup_setting *s, size_t n,

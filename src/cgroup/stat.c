@@ -15,8 +15,10 @@
 /* Reads a key as text; "" when this host or cgroup does not tell it. */
 static const char *text_of(struct cgroup *cg, const char *key, struct buf *b)
 {
+	struct err untold;
+
 	buf_reset(b);
-	if (cgroup_get(cg, key, b, NULL) < 0)
+	if (cgroup_get(cg, key, b, &untold) < 0)
 		buf_reset(b);
 	return buf_str(b);
 }

@@ -4,11 +4,16 @@
 
 #include <stddef.h>
 
-extern const struct verb verb_help, verb_image, verb_version;
+extern const struct verb verb_get, verb_help, verb_image, verb_keys, verb_set, verb_stat,
+	verb_version;
 
 const struct verb *const verbs[] = {
+	&verb_get,
 	&verb_help,
 	&verb_image,
+	&verb_keys,
+	&verb_set,
+	&verb_stat,
 	&verb_version,
 	NULL,
 };
