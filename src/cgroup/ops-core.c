@@ -45,3 +45,34 @@ static int read_pids_v1(struct cgroup *cg, int fd, struct buf *ret)
 }
 
 const struct cgroup_key_ops cgroup_pids_current_ops = {.read_v1 = read_pids_v1, .unjoined = true};
+
+/* Who did not join a cpuset is in the one that the starter of the cgroup's processes was in. */
+static int read_effective(struct cgroup *cg, int fd, const char *file, struct buf *ret)
+{
+	int i = cgroup_host_find(cg->host, CGROUP_CPUSET), r;
+	autofree pid_t *pids = NULL;
+	struct cgroup *theirs = NULL;
+	struct err err;
+	size_t n = 0;
+
+	if (fd < 0 && cgroup_pids(cg, &pids, &n, &err) == 0 && n &&
+		cgroup_open_pid(cg->host, pids[0], &theirs, &err) == 0)
+		fd = cgroup_fd(theirs, CGROUP_CPUSET);
+	r = file_read_at(fd < 0 ? cg->host->h[i].fd : fd, file, ret, 65536);
+	cgroup_free(theirs);
+	return r;
+}
+
+static int read_cpus_v1(struct cgroup *cg, int fd, struct buf *ret)
+{
+	return read_effective(cg, fd, "cpuset.effective_cpus", ret);
+}
+
+const struct cgroup_key_ops cgroup_cpus_effective_ops = {.read_v1 = read_cpus_v1, .unjoined = true};
+
+static int read_mems_v1(struct cgroup *cg, int fd, struct buf *ret)
+{
+	return read_effective(cg, fd, "cpuset.effective_mems", ret);
+}
+
+const struct cgroup_key_ops cgroup_mems_effective_ops = {.read_v1 = read_mems_v1, .unjoined = true};

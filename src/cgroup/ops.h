@@ -62,10 +62,11 @@ struct cgroup_key_ops {
 };
 
 extern const struct cgroup_key_ops cgroup_bfq_weight_ops, cgroup_cpu_max_ops, cgroup_cpu_rt_ops,
-	cgroup_cpu_shares_ops, cgroup_cpu_stat_ops, cgroup_cpu_weight_ops, cgroup_devices_ops,
-	cgroup_freeze_ops, cgroup_io_max_ops, cgroup_io_stat_ops, cgroup_io_weight_ops,
-	cgroup_kill_ops, cgroup_memory_events_ops, cgroup_memory_low_ops, cgroup_memory_max_ops,
-	cgroup_memory_reclaim_ops, cgroup_memory_stat_ops, cgroup_oom_control_ops,
+	cgroup_cpu_shares_ops, cgroup_cpu_stat_ops, cgroup_cpu_weight_ops,
+	cgroup_cpus_effective_ops, cgroup_devices_ops, cgroup_freeze_ops, cgroup_io_max_ops,
+	cgroup_io_stat_ops, cgroup_io_weight_ops, cgroup_kill_ops, cgroup_memory_events_ops,
+	cgroup_memory_low_ops, cgroup_memory_max_ops, cgroup_memory_reclaim_ops,
+	cgroup_memory_stat_ops, cgroup_mems_effective_ops, cgroup_oom_control_ops,
 	cgroup_pids_current_ops, cgroup_swap_max_ops, cgroup_swap_current_ops;
 
 /* Reads a key of a joined directory in v2's form, appended without the final newline. */
