@@ -120,7 +120,7 @@ static int v1_freeze(int fd, bool freeze, int timeout_ms)
 	}
 }
 
-/* Names one process that did not freeze, as what the user can look at. */
+/* Names one process that did not freeze: a frozen one sleeps (S), these wait (D) or run (R). */
 static void hint_unfrozen(struct cgroup *cg, struct err *err)
 {
 	autoclose int procfd = proc_open(NULL);
@@ -135,53 +135,49 @@ static void hint_unfrozen(struct cgroup *cg, struct err *err)
 		struct proc_stat st;
 
 		if (dir < 0 || proc_read(dir, "stat", &b) < 0 ||
-			proc_parse_stat(buf_str(&b), b.len, &st) < 0 || st.state != 'D')
+			proc_parse_stat(buf_str(&b), b.len, &st) < 0 || !strchr("DR", st.state))
 			continue;
 		err_hint(err, "process %d (%s) is in an uninterruptible wait; try again later",
 			(int)pids[i], st.comm);
-		return;
+		if (st.state == 'D')
+			return;
 	}
 }
 
-static int freeze_v2(struct cgroup *cg, bool freeze, int timeout_ms)
+static int tell_timeout(struct cgroup *cg, bool freeze, int timeout_ms, struct err *err)
 {
-	int fd = cgroup_fd2(cg), r;
-
-	r = file_write_at(fd, "cgroup.freeze", freeze ? "1" : "0");
-	if (r == 0)
-		r = wait_event(fd, "frozen", freeze, timeout_ms);
-	if (r == -ETIMEDOUT && freeze)
-		(void)file_write_at(fd, "cgroup.freeze", "0"); /* the timeout is told */
-	return r;
+	err_setx(err, -ETIMEDOUT, "cgroup '%s' did not %s within %d ms%s", cg->path,
+		freeze ? "freeze" : "thaw", timeout_ms,
+		freeze ? "; it runs on" : " (a cgroup above it may be frozen)");
+	if (freeze)
+		hint_unfrozen(cg, err);
+	return -ETIMEDOUT;
 }
 
 int cgroup_freeze(struct cgroup *cg, bool freeze, int timeout_ms, struct err *err)
 {
-	int fd, r;
+	bool v2 = cgroup_fd2(cg) >= 0;
+	int fd = v2 ? cgroup_fd2(cg) : cgroup_join(cg, CGROUP_FREEZER, err), r;
 
-	if (cgroup_fd2(cg) >= 0) {
-		r = freeze_v2(cg, freeze, timeout_ms);
+	if (fd < 0)
+		return fd;
+	if (v2) {
+		r = file_write_at(fd, "cgroup.freeze", freeze ? "1" : "0");
+		if (r == 0)
+			r = wait_event(fd, "frozen", freeze, timeout_ms);
 	} else {
-		fd = cgroup_join(cg, CGROUP_FREEZER, err);
-		if (fd < 0)
-			return fd;
 		r = v1_freeze(fd, freeze, timeout_ms);
-		if (r == -ETIMEDOUT && freeze)
-			(void)file_write_at(
-				fd, "freezer.state", "THAWED"); /* the timeout is told */
 	}
-	if (r == -ETIMEDOUT) {
-		err_setx(err, r, "cgroup '%s' did not %s within %d ms%s", cg->path,
-			freeze ? "freeze" : "thaw", timeout_ms,
-			freeze ? "; it runs on" : " (a cgroup above it may be frozen)");
-		if (freeze)
-			hint_unfrozen(cg, err);
-		return r;
-	}
-	if (r < 0)
-		return err_set(
-			err, r, "cannot %s cgroup '%s'", freeze ? "freeze" : "thaw", cg->path);
-	return 0;
+	if (r == 0)
+		return 0;
+	if (r == -ETIMEDOUT)
+		tell_timeout(cg, freeze, timeout_ms, err);
+	else
+		err_set(err, r, "cannot %s cgroup '%s'", freeze ? "freeze" : "thaw", cg->path);
+	if (freeze) /* the first error is the one to tell */
+		(void)file_write_at(
+			fd, v2 ? "cgroup.freeze" : "freezer.state", v2 ? "0" : "THAWED");
+	return r;
 }
 
 bool cgroup_frozen(struct cgroup *cg)
