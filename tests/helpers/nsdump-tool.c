@@ -3,6 +3,7 @@
  * Namespaces saved and restored without a container, for test_nsdump.py:
  *   nsdump-tool save PID DIR [BEFORE [UPPER]]    BEFORE: its first mountinfo, "-": none
  *   nsdump-tool restore DIR UPPER CMD [ARG…]     CMD runs in new namespaces; UPPER "-": none
+ * Restore plays container create by mounting a tmpfs with two files on $NSDUMP_TMPFS.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/io.h"
@@ -63,6 +65,21 @@ static int write_offsets(const struct spec *spec, struct err *err)
 	return r < 0 ? err_set(err, r, "cannot set the time offsets") : 0;
 }
 
+static int play_create(void)
+{
+	const char *dir = getenv("NSDUMP_TMPFS");
+	int fd;
+
+	if (!dir)
+		return 0;
+	if (mount("tmpfs", dir, "tmpfs", 0, "mode=700") < 0 || (fd = open_dir(dir)) < 0 ||
+		mkdirat(fd, "foreign", 0700) < 0 || mkdirat(fd, "foreign/dir", 0700) < 0 ||
+		mknodat(fd, "kept", S_IFREG, 0) < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 static int restore(int argc, char **argv, struct err *err)
 {
 	autoclose int dirfd = open_dir(argv[0]);
@@ -84,7 +101,7 @@ static int restore(int argc, char **argv, struct err *err)
 		return r;
 	pid = fork();
 	if (pid == 0) {
-		if (mount("proc", "/proc", "proc", 0, NULL) < 0)
+		if (mount("proc", "/proc", "proc", 0, NULL) < 0 || play_create() < 0)
 			_exit(2);
 		r = nsdump_restore_inside(img, err);
 		if (r == 0)

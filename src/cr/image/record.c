@@ -6,6 +6,7 @@
 #include "cr/image/content.pb-c.h"
 #include "cr/image/inet.pb-c.h"
 #include "cr/image/ipc.pb-c.h"
+#include "cr/image/mount.pb-c.h"
 #include "cr/image/ns.pb-c.h"
 #include "cr/image/task.pb-c.h"
 
@@ -21,11 +22,13 @@ static const struct record_kind kinds[RECORD_MAX] = {
 	KIND(RECORD_CONTENT, "content", content),
 	KIND(RECORD_UTS, "uts", uts),
 	KIND(RECORD_TIME, "time", time),
+	KIND(RECORD_MOUNT, "mount", mount),
 	KIND(RECORD_IPC_SHM, "ipc-shm", ipc_shm),
 	KIND(RECORD_IPC_SEM, "ipc-sem", ipc_sem),
 	KIND(RECORD_IPC_MSG, "ipc-msg", ipc_msg),
 	KIND(RECORD_SYSCTL, "sysctl", sysctl),
 	KIND(RECORD_MQUEUE, "mqueue", mqueue),
+	KIND(RECORD_TMPFS, "file", tree_entry),
 	KIND(RECORD_CGROUP, "cgroup", cgroup),
 };
 

@@ -6,9 +6,26 @@
 #include <sys/vfs.h>
 
 #include "base/util.h"
-#include "cr/nsdump/nsdump-internal.h"
+#include "cr/nsdump/mount-internal.h"
 #include "sys/proc.h"
 #include "sys/syscall.h"
+
+static int upper_save(struct nsdump *d, struct err *err)
+{
+	struct mount_attr a = {
+		.attr_set = MOUNT_ATTR_NOATIME | MOUNT_ATTR_RDONLY, .attr_clr = MOUNT_ATTR__ATIME};
+	autoclose int fd = -EBADF;
+	int r;
+
+	if (d->env->upper_fd < 0)
+		return 0;
+	/* through a mount of its own, so that reading leaves no access times */
+	fd = sys_open_tree(d->env->upper_fd, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+	r = fd < 0 ? fd : sys_mount_setattr(fd, "", AT_EMPTY_PATH, &a, sizeof(a));
+	if (r < 0)
+		return err_set(err, r, "cannot look at the container's changed files");
+	return tree_save(d, fd, 0, "/", err);
+}
 
 static const struct step {
 	const char *ns; /* only when the tree has one of its own; NULL: always */
@@ -17,6 +34,8 @@ static const struct step {
 	{NULL, time_save},
 	{"uts", uts_save},
 	{"ipc", ipc_save},
+	{"mnt", mount_save},
+	{NULL, upper_save},
 };
 
 int nsdump_save(struct image_writer *w, const struct nsdump_env *env, struct err *err)
@@ -42,7 +61,8 @@ int nsdump_restore_prepare(
 	const struct image *img, struct spec *spec, int upper_fd, struct err *err)
 {
 	static int (*const checks[])(const struct image *, struct err *) = {
-		uts_check, sysctl_restore_check, ipc_check};
+		uts_check, sysctl_restore_check, ipc_check, mount_check, tree_check};
+	struct idmaps ids;
 	size_t i;
 	int r = 0;
 
@@ -50,7 +70,10 @@ int nsdump_restore_prepare(
 		r = checks[i](img, err);
 	if (r == 0)
 		r = time_restore_spec(img, spec, err);
-	return r;
+	if (r < 0 || upper_fd < 0)
+		return r;
+	idmaps_from_spec(spec, &ids);
+	return tree_restore(img, 0, upper_fd, &ids, err);
 }
 
 /*
@@ -86,6 +109,8 @@ int nsdump_restore_inside(const struct image *img, struct err *err)
 	r = uts_restore(img, err);
 	if (r == 0)
 		r = ipc_restore(img, procfd, err);
+	if (r == 0)
+		r = mount_restore(img, err);
 	return r;
 }
 
