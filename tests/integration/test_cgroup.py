@@ -490,3 +490,15 @@ def test_keys_table():
     assert all(r["here"] or r["instead"] or r["key"].startswith(("rdma", "hugetlb"))
                for r in rows)
     assert "memory.max" in ok(KIST, "keys")
+
+
+@pytest.mark.skipif(MODE != "hybrid", reason="this host has no pair of cgroup v1 and v2")
+def test_all_of_this_on_v1_alone():
+    """With cgroup2 out of sight, in a mount namespace of its own, everything is the v1 files'."""
+    hide = "umount $(findmnt -rn -t cgroup2 -o TARGET) && exec \"$@\""
+    done = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-ec", hide, "sh",
+                           sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                           __file__],
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
