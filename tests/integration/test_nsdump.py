@@ -17,8 +17,9 @@ class Object:
     """A process in namespaces of its own, that said "ready"."""
 
     def __init__(self, flags, script):
-        self.proc = subprocess.Popen(["unshare", *flags, "sh", "-c", script],
-                                     stdout=subprocess.PIPE, text=True)
+        # a group of its own: its children end with it
+        self.proc = subprocess.Popen(["unshare", *flags, "sh", "-c", script], text=True,
+                                     stdout=subprocess.PIPE, start_new_session=True)
         line = self.proc.stdout.readline()
         assert line == "ready\n", line
         self.pid = self.proc.pid
@@ -31,9 +32,7 @@ class Object:
                                "-c", cmd], check=True, capture_output=True, text=True).stdout
 
     def close(self):
-        if self.pid != self.proc.pid:
-            os.kill(self.pid, 9)
-        self.proc.kill()
+        os.killpg(self.proc.pid, 9)
         self.proc.wait()
         self.proc.stdout.close()
 

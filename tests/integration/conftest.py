@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the integration tests, and the host's state at the start (test_zz_leaks.py)."""
+import os
+import pathlib
+import shutil
+import tempfile
+import uuid
+
+import pytest
+
+import host
+from kist import Kist
+
+SESSION = f"kist-test-{uuid.uuid4().hex[:12]}"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "asan: is also run with the sanitizers")
+    config.addinivalue_line("markers", "slow: takes more than half a minute")
+    os.environ["KIST_TEST_SESSION"] = SESSION
+    config.kist_before = host.snapshot()
+
+
+def pytest_collection_modifyitems(items):
+    # The search for leaks is the last test.
+    items.sort(key=lambda item: item.path.name == "test_zz_leaks.py")
+
+
+@pytest.fixture(scope="session")
+def build():
+    """The build directory, absolute."""
+    default = pathlib.Path(__file__).resolve().parents[2] / "build"
+    return pathlib.Path(os.environ.get("KIST_BUILD", default)).resolve()
+
+
+@pytest.fixture
+def kist(build):
+    """build/kist with a state directory of its own; at the end everything in it is removed."""
+    state = tempfile.mkdtemp(prefix="kist-state-")
+    k = Kist(build / "kist", state)
+    yield k
+    k.cleanup()
+    shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture
+def name():
+    """A name that no other test uses."""
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def images():
+    """A directory for checkpoint images: on disk, removed at the end."""
+    path = tempfile.mkdtemp(prefix="kist-images-", dir="/var/tmp")
+    yield pathlib.Path(path)
+    shutil.rmtree(path, ignore_errors=True)
