@@ -3,7 +3,9 @@
  * Namespaces saved and restored without a container, for test_nsdump.py:
  *   nsdump-tool save PID DIR [BEFORE [UPPER]]    BEFORE: its first mountinfo, "-": none
  *   nsdump-tool restore DIR UPPER CMD [ARG…]     CMD runs in new namespaces; UPPER "-": none
- * Restore plays container create by mounting a tmpfs with two files on $NSDUMP_TMPFS.
+ *   nsdump-tool run CMD [ARG…]                   CMD runs in new namespaces
+ * Restore plays container create by mounting a tmpfs with two files on $NSDUMP_TMPFS, and both run
+ * in a user namespace whose 65536 ids start at $NSDUMP_IDS.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -11,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -80,6 +83,36 @@ static int play_create(void)
 	return 0;
 }
 
+/* A process of the host writes the maps, while we wait for it. */
+static int new_userns(const char *first, struct err *err)
+{
+	int go[2], status;
+	char path[32], map[32];
+	pid_t pid, me = getpid();
+
+	if (!first)
+		return 0;
+	if (pipe2(go, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+		return err_set(err, -errno, "cannot fork");
+	if (pid == 0) {
+		close(go[1]);
+		(void)!read(go[0], path, 1); /* ends when we are in the namespace */
+		snprintf(map, sizeof(map), "0 %s 65536", first);
+		snprintf(path, sizeof(path), "/proc/%d/uid_map", me);
+		if (file_write_at(AT_FDCWD, path, map) < 0)
+			_exit(1);
+		snprintf(path, sizeof(path), "/proc/%d/gid_map", me);
+		_exit(file_write_at(AT_FDCWD, path, map) < 0);
+	}
+	if (unshare(CLONE_NEWUSER) < 0)
+		return err_set(err, -errno, "cannot make a user namespace");
+	close(go[1]);
+	if (waitpid(pid, &status, 0) != pid || status != 0 || setgid(0) < 0 || setuid(0) < 0)
+		return err_setx(err, -EPERM, "cannot set the id maps");
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* else /proc/self is the host's root's */
+	return 0;
+}
+
 static int restore(int argc, char **argv, struct err *err)
 {
 	autoclose int dirfd = open_dir(argv[0]);
@@ -90,7 +123,10 @@ static int restore(int argc, char **argv, struct err *err)
 
 	r = image_open(dirfd, &img, err);
 	if (r == 0)
-		r = nsdump_restore_prepare(img, spec, open_dir(argv[1]), err);
+		r = nsdump_restore_prepare(img, spec, open_dir(argv[1]), false, err);
+	if (r < 0)
+		return r;
+	r = new_userns(getenv("NSDUMP_IDS"), err);
 	if (r < 0)
 		return r;
 	if (unshare(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWTIME) < 0 ||
@@ -118,6 +154,19 @@ static int restore(int argc, char **argv, struct err *err)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 4;
 }
 
+static int run(char **argv, struct err *err)
+{
+	int r = new_userns(getenv("NSDUMP_IDS"), err);
+
+	if (r < 0)
+		return r;
+	if (unshare(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS) < 0 ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_set(err, -errno, "cannot make namespaces");
+	execvp(argv[0], argv);
+	return err_set(err, -errno, "cannot run '%s'", argv[0]);
+}
+
 int main(int argc, char **argv)
 {
 	struct err err = {0};
@@ -127,6 +176,8 @@ int main(int argc, char **argv)
 		r = save(argc - 2, argv + 2, &err);
 	else if (argc > 4 && strcmp(argv[1], "restore") == 0)
 		r = restore(argc - 2, argv + 2, &err);
+	else if (argc > 2 && strcmp(argv[1], "run") == 0)
+		r = run(argv + 2, &err);
 	if (r < 0)
 		fprintf(stderr, "%s\n%s\n", err.text, err.hint);
 	return r < 0 ? 1 : r;

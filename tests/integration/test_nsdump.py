@@ -16,15 +16,16 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 class Object:
     """A process in namespaces of its own, that said "ready"."""
 
-    def __init__(self, flags, script):
+    def __init__(self, command, script, env=None):
         # a group of its own: its children end with it
-        self.proc = subprocess.Popen(["unshare", *flags, "sh", "-c", script], text=True,
-                                     stdout=subprocess.PIPE, start_new_session=True)
+        self.proc = subprocess.Popen([*command, "sh", "-c", script], text=True,
+                                     stdout=subprocess.PIPE, start_new_session=True,
+                                     env={**os.environ, **(env or {})})
         line = self.proc.stdout.readline()
         assert line == "ready\n", line
         self.pid = self.proc.pid
         kids = open(f"/proc/{self.pid}/task/{self.pid}/children").read().split()
-        if "--fork" in flags:
+        if "--fork" in command:
             self.pid = int(kids[0])
 
     def sh(self, cmd):
@@ -42,7 +43,7 @@ def start():
     made = []
 
     def make(flags, script):
-        made.append(Object(flags, script))
+        made.append(Object(["unshare", *flags], script))
         return made[-1]
 
     yield make

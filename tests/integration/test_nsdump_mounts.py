@@ -25,13 +25,15 @@ touch -d '1999-12-31 23:59:59.123456789' $T/dir/deep $T/dir/file $T/fifo
 """
 
 
-def inside(tmp_path, script):
+def inside(tmp_path, script, command=("unshare", "--mount"), env=None):
     """A shell that notes its first mounts, does `script`, with $B a directory to work in."""
     base = tmp_path / "base"
     base.mkdir()
     before = tmp_path / "before"
-    return base, before, Object(["--mount"], f"B={base}; cat /proc/self/mountinfo > {before}\n"
-                                f"set -e\n{script}\necho ready; exec sleep 600")
+    before.touch()
+    before.chmod(0o666)
+    return base, before, Object(command, f"B={base}; cat /proc/self/mountinfo > {before}\n"
+                                f"set -e\n{script}\necho ready; exec sleep 600", env)
 
 
 def lister(base):
@@ -164,5 +166,31 @@ def test_upper_layer(tmp_path):
         new = r.stdout.replace(f"{tmp_path}/again", f"{tmp_path}/state/upper")
         assert new.splitlines() == seen.splitlines()
         assert not any(x.startswith(("gone", "dead", "opaque/f ")) for x in seen.splitlines())
+    finally:
+        o.close()
+
+
+def test_user_namespace(tmp_path):
+    """Owners are those that the container sees; the new one has other ids on the host."""
+    for d in [tmp_path, *list(tmp_path.parents)[:-2]]:
+        d.chmod(0o755)
+    fill = FILL.replace("mknod $T/null c 1 3; ", "").replace("mknod $T/disk b 7 250", "true")
+    fill = fill.replace("trusted.kist", "user.kist").replace("security.x", "user.x")
+    base, before, o = inside(tmp_path, f"""mount -t tmpfs -o size=9m,uid=7,gid=8 mine $B; T=$B
+        {fill}
+        mkdir $B/sub; mount -t tmpfs -o nosuid sub $B/sub; echo x > $B/sub/x; chown 44:45 $B/sub/x
+        ipcmk -M 5000 -p 0604 > /dev/null; ipcmk -S 2 > /dev/null; hostname inside
+    """, [TOOL, "run"], {"NSDUMP_IDS": "200000"})
+    look = f"{sys.executable} {LIST} {base}; ipcs -m -c; ipcs -s -c; uname -n"
+    try:
+        seen = subprocess.run(["nsenter", "-t", str(o.pid), "--user", "--uts", "--ipc", "--mount",
+                               "-S", "0", "-G", "0", "sh", "-c", look], check=True,
+                              capture_output=True, text=True).stdout
+        image = saved(o, tmp_path / "i", str(before))
+        r = restore(image, look, env={"NSDUMP_IDS": "300000"})
+        assert r.returncode == 0, r.stderr
+        for a, b in ((r.stdout, "300"), (seen, "200")):
+            assert f"uid={b}007,gid={b}008" in a
+        assert r.stdout.replace("=300", "=200").splitlines() == seen.splitlines()
     finally:
         o.close()

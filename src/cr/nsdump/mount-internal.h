@@ -45,8 +45,12 @@ int mount_check(const struct image *img, struct err *err);
 int mount_restore(const struct image *img, struct err *err);
 
 /* ---- tree-save.c, tree-restore.c ---- */
-/* Saves the tree below the directory @fd. @mount: number of its Mount, 0: the upper layer. */
-int tree_save(struct nsdump *d, int fd, uint32_t mount, const char *what, struct err *err);
+/*
+ * Saves the tree below the directory @fd. @mount: number of its Mount, 0: the upper layer. @ids:
+ * owners are mapped to the inside by it, NULL: taken as they are. @what: its name in messages.
+ */
+int tree_save(struct nsdump *d, int fd, uint32_t mount, const char *what, const struct idmaps *ids,
+	struct err *err);
 int tree_check(const struct image *img, struct err *err);
 /*
  * Restores the tree of @mount into the directory @fd; what is there and was not in the tree is

@@ -208,7 +208,7 @@ static int save_files(struct survey *s, struct err *err)
 			err_hint(err, "unmount what was mounted over it inside the container");
 			return -EOPNOTSUPP;
 		}
-		r = tree_save(s->d, s->fds[i], s->number[i], m->mountpoint, err);
+		r = tree_save(s->d, s->fds[i], s->number[i], m->mountpoint, &s->d->ids, err);
 	}
 	return r;
 }

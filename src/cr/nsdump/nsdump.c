@@ -24,7 +24,7 @@ static int upper_save(struct nsdump *d, struct err *err)
 	r = fd < 0 ? fd : sys_mount_setattr(fd, "", AT_EMPTY_PATH, &a, sizeof(a));
 	if (r < 0)
 		return err_set(err, r, "cannot look at the container's changed files");
-	return tree_save(d, fd, 0, "/", err);
+	return tree_save(d, fd, 0, "/", d->env->upper_shifted ? NULL : &d->ids, err);
 }
 
 static const struct step {
@@ -57,8 +57,8 @@ int nsdump_save(struct image_writer *w, const struct nsdump_env *env, struct err
 	return r < 0 ? r : 0;
 }
 
-int nsdump_restore_prepare(
-	const struct image *img, struct spec *spec, int upper_fd, struct err *err)
+int nsdump_restore_prepare(const struct image *img, struct spec *spec, int upper_fd,
+	bool upper_shifted, struct err *err)
 {
 	static int (*const checks[])(const struct image *, struct err *) = {
 		uts_check, sysctl_restore_check, ipc_check, mount_check, tree_check};
@@ -73,7 +73,7 @@ int nsdump_restore_prepare(
 	if (r < 0 || upper_fd < 0)
 		return r;
 	idmaps_from_spec(spec, &ids);
-	return tree_restore(img, 0, upper_fd, &ids, err);
+	return tree_restore(img, 0, upper_fd, upper_shifted ? NULL : &ids, err);
 }
 
 /*

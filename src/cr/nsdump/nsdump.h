@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,7 +31,8 @@ struct nsdump_env {
 	 * inside. NULL: not known; then every mount counts as made by create.
 	 */
 	const char *mounts_before;
-	int upper_fd; /* directory of what the container changed in its rootfs, or -EBADF */
+	int upper_fd;	    /* directory of what the container changed in its rootfs, or -EBADF */
+	bool upper_shifted; /* owners on disk are the container's (rootfs_plan.idmap) */
 	const struct nsdump_cgroup *cgroups;
 	size_t n_cgroups;
 };
@@ -44,10 +46,10 @@ int nsdump_save(struct image_writer *w, const struct nsdump_env *env, struct err
 /*
  * Restore, 1: in the parent, before the container's first process. Checks all records of this
  * folder; sets the time offsets in @spec so that the clocks go on from where they stood; fills the
- * (empty) directory @upper_fd, if it is not -EBADF.
+ * (empty) directory @upper_fd, if it is not -EBADF; @upper_shifted as in nsdump_env.
  */
-int nsdump_restore_prepare(
-	const struct image *img, struct spec *spec, int upper_fd, struct err *err);
+int nsdump_restore_prepare(const struct image *img, struct spec *spec, int upper_fd,
+	bool upper_shifted, struct err *err);
 /*
  * Restore, 2: in the container's first process, in all of its namespaces, single-threaded, after
  * rootfs_finish and with all capabilities: names, sysctls, IPC objects, mounts, tmpfs contents.

@@ -22,6 +22,7 @@ struct linked { /* a file with further names */
 
 struct walk {
 	struct nsdump *d;
+	const struct idmaps *ids;
 	const char *what;
 	struct buf path; /* of the present file, for messages */
 	uint32_t next;
@@ -41,8 +42,8 @@ static int fail(struct walk *w, int r, const char *verb, struct err *err)
 static void stat_entry(struct walk *w, const struct stat *st, Kist__TreeEntry *e)
 {
 	e->mode = st->st_mode;
-	e->uid = idmap_inside(&w->d->ids.uid, st->st_uid);
-	e->gid = idmap_inside(&w->d->ids.gid, st->st_gid);
+	e->uid = w->ids ? idmap_inside(&w->ids->uid, st->st_uid) : st->st_uid;
+	e->gid = w->ids ? idmap_inside(&w->ids->gid, st->st_gid) : st->st_gid;
 	e->mtime = st->st_mtim.tv_sec;
 	e->mtime_ns = st->st_mtim.tv_nsec;
 	e->atime = st->st_atim.tv_sec;
@@ -211,9 +212,10 @@ static int walk_dir(struct walk *w, int fd, uint32_t number, unsigned int depth,
 	return r;
 }
 
-int tree_save(struct nsdump *d, int fd, uint32_t mount, const char *what, struct err *err)
+int tree_save(struct nsdump *d, int fd, uint32_t mount, const char *what, const struct idmaps *ids,
+	struct err *err)
 {
-	struct walk w = {.d = d, .what = strcmp(what, "/") == 0 ? "" : what, .next = 2};
+	struct walk w = {.d = d, .ids = ids, .what = strcmp(what, "/") == 0 ? "" : what, .next = 2};
 	Kist__TreeEntry e = KIST__TREE_ENTRY__INIT;
 	struct statfs fs;
 	struct stat st;
