@@ -11,9 +11,14 @@
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/util.h"
 #include "mount/mount-internal.h"
+
+#define UPPER_HINT                                                                        \
+	"the container's directory must be on a file system that can carry an overlay's " \
+	"changes (ext4, xfs, btrfs, tmpfs; not overlay, NFS, FAT), and be writable"
 
 /*
  * Puts a mount somewhere in our namespace: kernels before 6.15 take no layer from outside of it.
@@ -156,6 +161,7 @@ static int merge(const struct overlay_base *b, int lower, int upper, int work, u
 	char layers[3][64];
 	char *data[] = {
 		layers[0], layers[1], layers[2], b->userxattr ? (char *)"userxattr" : NULL, NULL};
+	struct statvfs st;
 	int fd, r;
 
 	snprintf(layers[0], sizeof(layers[0]), "lowerdir=/proc/self/fd/%d", lower);
@@ -170,9 +176,14 @@ static int merge(const struct overlay_base *b, int lower, int upper, int work, u
 	if (b->mnt_fd >= 0)
 		become_self();
 	if (fd == -EINVAL)
-		err_hint(err,
-			"the container's directory must be on a file system that can carry an "
-			"overlay's changes (ext4, xfs, btrfs, tmpfs; not overlay, NFS, FAT)");
+		err_hint(err, UPPER_HINT);
+	/* what the upper can't carry makes the kernel mount read-only, without an error */
+	if (fd >= 0 && (fstatvfs(fd, &st) < 0 || st.f_flag & ST_RDONLY)) {
+		close(fd);
+		err_setx(err, -EROFS, "the container's directory can't hold an overlay's changes");
+		err_hint(err, UPPER_HINT);
+		return -EROFS;
+	}
 	return fd;
 }
 
