@@ -133,7 +133,8 @@ int file_write_at(int dirfd, const char *path, const char *s)
 	return (size_t)n == len ? 0 : -EIO;
 }
 
-int file_replace_at(int dirfd, const char *path, const void *data, size_t len, mode_t mode)
+static int replace(
+	int dirfd, const char *path, const void *data, size_t len, mode_t mode, bool durable)
 {
 	autofree char *tmp = NULL;
 	autoclose int fd = -EBADF;
@@ -147,13 +148,23 @@ int file_replace_at(int dirfd, const char *path, const void *data, size_t len, m
 	if (fd < 0)
 		return -errno;
 	r = io_write(fd, data, len);
-	if (r == 0 && fsync(fd) < 0)
+	if (r == 0 && durable && fsync(fd) < 0)
 		r = -errno;
 	if (r == 0 && renameat(dirfd, tmp, dirfd, path) < 0)
 		r = -errno;
 	if (r < 0)
 		(void)unlinkat(dirfd, tmp, 0); /* the first error is the one to tell */
 	return r;
+}
+
+int file_replace_at(int dirfd, const char *path, const void *data, size_t len, mode_t mode)
+{
+	return replace(dirfd, path, data, len, mode, true);
+}
+
+int file_swap_at(int dirfd, const char *path, const void *data, size_t len, mode_t mode)
+{
+	return replace(dirfd, path, data, len, mode, false);
 }
 
 int fd_send(int sock, const int *fds, size_t n, const void *data, size_t len)

@@ -25,6 +25,8 @@ int file_read_at(int dirfd, const char *path, struct buf *b, size_t max);
 int file_write_at(int dirfd, const char *path, const char *s);
 /* Replaces @path by a file with this content, atomically (rename) and durably (fsync). */
 int file_replace_at(int dirfd, const char *path, const void *data, size_t len, mode_t mode);
+/* As file_replace_at but not durable: for state that is void after a crash of the machine. */
+int file_swap_at(int dirfd, const char *path, const void *data, size_t len, mode_t mode);
 
 /* Sends @n fds (≤ 16) with a non-empty message over a unix socket; unix(7). Returns 0 or -errno. */
 int fd_send(int sock, const int *fds, size_t n, const void *data, size_t len);

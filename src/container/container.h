@@ -51,7 +51,7 @@ struct container {
 	 * /dev/pts/N inside). A restored container gets new ones at the same numbers.
 	 */
 	char stdio[3][64];
-	bool locked;
+	int lock_fd;			 /* holds the lock, -EBADF: not locked */
 	struct container_making *making; /* only in the process that creates it */
 };
 

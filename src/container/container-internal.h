@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of src/container share. */
+#pragma once
+
+#include <signal.h>
+
+#include "base/buf.h"
+#include "cgroup/cgroup.h"
+#include "container/container.h"
+#include "container/tiny/start.h"
+#include "security/security.h"
+
+#define STATE_FILE "state.json"
+#define EXIT_FILE  "exit"
+
+/* create.c: closes and frees what only the creating process has (c->making). */
+void container_making_free(struct container *c);
+
+/* signals.c: those that are passed on to the container; *ret_old: the mask before. */
+void container_signals_set(sigset_t *ret);
+void container_signals_block(sigset_t *ret_old);
+
+/* detach.c: where `attach` connects to the monitor. Returns the address' length. */
+struct sockaddr_un;
+int container_attach_address(const struct container *c, struct sockaddr_un *ret);
+
+/* end.c: cgroup and network of a container that has no process any more. */
+int container_release(struct container *c, struct err *err);
+
+/* state.c */
+int container_to_json(const struct container *c, json_t **ret, struct err *err);
+/* Locked, and also when its state is damaged: to be removed. */
+int container_open_any(const char *name, struct container **ret, struct err *err);
+
+/* dir.c */
+/* An empty container with this name: nothing of it on disk yet. NULL without memory. */
+struct container *container_new(const char *name);
+/* The fd of KIST_ROOT/containers. */
+int container_dirs_open(bool create, struct err *err);
+/* Makes c's directory, locked; -EEXIST when the name is taken. Undo: container_dir_remove. */
+int container_dir_make(struct container *c, struct err *err);
+int container_dir_lock(struct container *c, struct err *err);
+void container_unlock(struct container *c);
+/* Removes the directory and all in it. */
+int container_dir_remove(struct container *c, struct err *err);
+/* Removes everything below @fd; does not follow links; any depth. */
+int container_tree_clear(int fd, struct err *err);
+
+/* The cgroup of @c, with its host. Both are the caller's. -ENOENT when it is not there. */
+struct container_cgroup {
+	struct cgroup_host *host;
+	struct cgroup *cg;
+};
+int container_cgroup_open(const struct container *c, struct container_cgroup *ret, struct err *err);
+void container_cgroup_done(struct container_cgroup *cg);
+#define autocgroup __attribute__((cleanup(container_cgroup_done)))
+
+/* sync.c: messages between kist and a process that it starts, over a SOCK_SEQPACKET pair. */
+struct start_msg {
+	int type; /* enum start_type */
+	union {
+		struct err err;
+		pid_t pid;
+		int code;
+	};
+};
+int start_send(int sock, int type, pid_t pid, int fd);
+/* Sends @err. The result is of no use: who could be told? */
+void start_send_err(int sock, const struct err *err);
+/*
+ * Receives one message; *ret_fd is the fd that came with it or -EBADF (may be NULL). Returns its
+ * type, -EPIPE at the end, or the error that the other side sent, in @err.
+ */
+int start_recv(int sock, struct start_msg *ret, int *ret_fd, struct err *err);
+
+/* process.c: the last steps of every process that kist starts in a container. */
+struct process_plan {
+	const struct spec_process *process;
+	const struct seccomp_prog *seccomp; /* NULL: none */
+	const struct container_params *params;
+	int init_fd; /* memfd of kist-init */
+	bool init;   /* as pid 1 of the container, with the command as its child */
+	int sync;
+};
+/* rlimits, credentials, …, exec. Returns only to fail. */
+int process_become(const struct process_plan *p, struct err *err);
+/* A new pty of the devpts at /dev/pts: *ret_slave and *ret_master. */
+int process_pty(const struct spec_process *p, int *ret_master, int *ret_slave, struct err *err);
+/* Puts @fds (-EBADF: leave as it is) at 0-2. */
+int process_stdio(const int fds[3], struct err *err);

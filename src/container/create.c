@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Creation as an ordered table of steps, each with its undo: what can be refused is refused in the
+ * first one; after a failure the undos of the steps that were begun run backwards.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "container/embedded.h"
+#include "container/making.h"
+#include "sys/proc.h"
+#include "tty/tty.h"
+
+#define KILL_MS 10000
+
+struct step {
+	const char *name;
+	int (*run)(struct container *c, struct err *err);
+	void (*undo)(struct container *c); /* also when run failed half-way */
+};
+
+static void close_fd(int *fd)
+{
+	autoclose int old = TAKE_FD(*fd);
+}
+
+static struct container_making *making_new(void)
+{
+	struct container_making *m = calloc(1, sizeof(*m));
+	size_t i;
+
+	if (!m)
+		return NULL;
+	m->bundle = m->init_fd = m->sync[0] = m->sync[1] = m->in = m->out = m->err = m->console =
+		m->slave = -EBADF;
+	for (i = 0; i < ARRAY_SIZE(m->std); i++)
+		m->std[i] = -EBADF;
+	return m;
+}
+
+void container_making_free(struct container *c)
+{
+	struct container_making *m = c->making;
+	int *fds[12], n = 0, i;
+
+	if (!m)
+		return;
+	for (i = 0; i < 3; i++)
+		fds[n++] = &m->std[i];
+	fds[n++] = &m->bundle;
+	fds[n++] = &m->init_fd;
+	fds[n++] = &m->sync[0];
+	fds[n++] = &m->sync[1];
+	fds[n++] = &m->in;
+	fds[n++] = &m->out;
+	fds[n++] = &m->err;
+	fds[n++] = &m->console;
+	fds[n++] = &m->slave;
+	for (i = 0; i < n; i++)
+		close_fd(fds[i]);
+	seccomp_prog_done(&m->seccomp);
+	container_cgroup_done(&m->cg);
+	if (m->masked)
+		(void)sigprocmask(SIG_SETMASK, &m->mask, NULL); /* cannot fail */
+	free(m);
+	c->making = NULL;
+}
+
+/* What the spec asks for and kist does not do: refused, not ignored. */
+static int check_unsupported(const struct spec *s, struct err *err)
+{
+	const char *what = NULL;
+	int i;
+
+	for (i = 0; i < SPEC_HOOK_COUNT; i++)
+		if (s->n_hooks[i])
+			what = "hooks";
+	if (s->process.apparmor_profile)
+		what = "an AppArmor profile";
+	if (s->process.selinux_label || s->linux_.mount_label)
+		what = "an SELinux label";
+	if (s->process.scheduler || s->process.nice != SPEC_UNSET ||
+		s->process.io_class != SPEC_UNSET)
+		what = "scheduling parameters";
+	if (s->process.exec_cpu_initial || s->process.exec_cpu_final)
+		what = "a CPU affinity of exec";
+	if (s->linux_.seccomp.set && s->linux_.seccomp.listener_path)
+		what = "a seccomp listener";
+	if (s->linux_.ns[SPEC_NS_MNT].path)
+		what = "joining a mount namespace";
+	return what ? err_setx(err, -EOPNOTSUPP, "this version of kist does not support %s", what)
+		    : 0;
+}
+
+static int step_check(struct container *c, struct err *err)
+{
+	const struct container_params *p = c->params;
+	const struct spec_linux *l = &p->spec->linux_;
+	int r = spec_validate(p->spec, err);
+
+	if (r == 0)
+		r = check_unsupported(p->spec, err);
+	if (r == 0)
+		r = sysctl_check(p->spec, err);
+	if (r < 0)
+		return r;
+	if (p->n_ports && p->net != CONTAINER_NET_BRIDGE)
+		return err_setx(err, -EINVAL, "published ports (-p) need '--net bridge'");
+	if (p->rootfs != ROOTFS_HOST && !p->spec->root_path)
+		return err_setx(err, -EINVAL, "a root directory is missing");
+	if (p->net == CONTAINER_NET_BRIDGE &&
+		(!l->ns[SPEC_NS_NET].enabled || l->ns[SPEC_NS_NET].path))
+		return err_setx(err, -EINVAL, "'--net bridge' needs a new network namespace");
+	if (p->bundle) {
+		c->making->bundle = open(p->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (c->making->bundle < 0)
+			return err_set(err, -errno, "cannot open the directory '%s'", p->bundle);
+	}
+	return 0;
+}
+
+static int step_directory(struct container *c, struct err *err)
+{
+	const char *path = c->params->spec->linux_.cgroups_path;
+	int r;
+
+	if (c->making->again)
+		return 0;
+	r = container_dir_make(c, err);
+	if (r < 0 || !path || path[0] != '/')
+		return r;
+	/* A path that the name does not tell must be known to who cleans up after us. */
+	free(c->cgroup);
+	c->cgroup = strdup(path);
+	return c->cgroup ? container_save(c, err) : err_oom(err);
+}
+
+static void undo_directory(struct container *c)
+{
+	struct err err = {0};
+
+	if (!c->making->again && c->dir_fd >= 0 && container_dir_remove(c, &err) < 0)
+		log_warn("%s", err.text);
+}
+
+static int step_programs(struct container *c, struct err *err)
+{
+	struct container_making *m = c->making;
+	const struct spec_seccomp *sc = &c->params->spec->linux_.seccomp;
+	int fd = embedded_open("kist-init", embedded_init, embedded_init_size, err);
+
+	if (fd < 0)
+		return fd;
+	m->init_fd = fd;
+	return sc->set && !m->payload ? seccomp_compile(sc, &m->seccomp, err) : 0;
+}
+
+static int set_limits(struct container *c, struct err *err)
+{
+	const struct spec_linux *l = &c->params->spec->linux_;
+	autofree struct cgroup_setting *s = NULL;
+	size_t i;
+	int r = 0;
+
+	if (l->n_limits) {
+		s = calloc(l->n_limits, sizeof(*s));
+		if (!s)
+			return err_oom(err);
+		for (i = 0; i < l->n_limits; i++)
+			s[i] = (struct cgroup_setting){l->limits[i].key, l->limits[i].value};
+		r = cgroup_set(c->making->cg.cg, s, l->n_limits, err);
+	}
+	if (r == 0 && l->n_device_rules)
+		r = cgroup_set_devices(c->making->cg.cg, l->device_rules, l->n_device_rules, err);
+	return r;
+}
+
+static int step_cgroup(struct container *c, struct err *err)
+{
+	struct container_making *m = c->making;
+	int r = cgroup_host_open(&m->cg.host, err);
+
+	if (r == 0)
+		r = cgroup_create(m->cg.host, c->cgroup, &m->cg.cg, err);
+	if (r == -EEXIST)
+		err_hint(err,
+			"a container of that name was killed, or is of another state "
+			"directory: try 'kist rm -f %s'",
+			c->name);
+	return r < 0 ? r : set_limits(c, err);
+}
+
+static void undo_cgroup(struct container *c)
+{
+	struct err err = {0};
+
+	if (c->making->cg.cg && cgroup_destroy(c->making->cg.cg, true, KILL_MS, &err) < 0)
+		log_warn("%s", err.text);
+}
+
+static int step_stdio(struct container *c, struct err *err)
+{
+	return container_stdio_make(c, err);
+}
+
+static int step_spawn(struct container *c, struct err *err)
+{
+	return container_spawn(c, err);
+}
+
+static int step_network(struct container *c, struct err *err)
+{
+	const struct container_params *p = c->params;
+	autoclose int root = -EBADF, netns = -EBADF;
+	char path[32];
+	int r;
+
+	if (p->net != CONTAINER_NET_BRIDGE)
+		return 0;
+	root = container_root_open(true, err);
+	if (root < 0)
+		return root;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)c->pid);
+	netns = open(path, O_RDONLY | O_CLOEXEC);
+	if (netns < 0)
+		return err_set(err, -errno, "cannot open '%s'", path);
+	r = net_bridge_attach(root, c->name, netns, p->address, p->ports, p->n_ports, &c->net, err);
+	c->net_attached = r == 0;
+	return r;
+}
+
+static void undo_network(struct container *c)
+{
+	struct err err = {0};
+	autoclose int root = c->net_attached ? container_root_open(false, NULL) : -EBADF;
+
+	if (root >= 0 && net_bridge_detach(root, c->name, &err) < 0)
+		log_warn("%s", err.text);
+	c->net_attached = false;
+}
+
+static const char *describe_death(struct container *c, char *text, size_t size)
+{
+	siginfo_t si = {0};
+
+	if (waitid(P_PID, (id_t)c->pid, &si, WEXITED | WNOWAIT) < 0)
+		return "it ended";
+	if (si.si_code == CLD_EXITED)
+		snprintf(text, size, "it ended with status %d", si.si_status);
+	else
+		snprintf(text, size, "it was killed by signal %d", si.si_status);
+	return text;
+}
+
+static int step_ready(struct container *c, struct err *err)
+{
+	struct container_making *m = c->making;
+	struct start_msg msg;
+	char text[64];
+	int fd = -EBADF, r;
+
+	r = start_recv(m->sync[0], &msg, &fd, err);
+	m->console = fd;
+	if (r == -EPIPE) {
+		err_setx(err, r, "the container's first process died while it was set up: %s",
+			describe_death(c, text, sizeof(text)));
+		return err_hint(err, "a memory limit below 4M is too small to start anything");
+	}
+	if (r < 0)
+		return r;
+	if (r != START_READY)
+		return err_setx(err, -EPROTO, "unexpected message of the container");
+	if (fd < 0)
+		return 0;
+	m->slave = tty_open_peer(fd);
+	if (m->slave < 0 || ioctl(fd, FIONBIO, &(int){1}) < 0)
+		return err_set(err, -errno, "cannot hold the container's terminal");
+	return 0;
+}
+
+static int step_record(struct container *c, struct err *err)
+{
+	c->created = time(NULL);
+	c->status = CONTAINER_CREATED;
+	if (c->making->payload) {
+		c->status = CONTAINER_RUNNING;
+		c->started = c->created;
+	}
+	c->exit_status = -1;
+	if (c->making->again)
+		(void)unlinkat(c->dir_fd, EXIT_FILE, 0); /* of the life before, if at all */
+	return container_save(c, err);
+}
+
+static int step_payload(struct container *c, struct err *err)
+{
+	const struct container_payload *p = c->making->payload;
+	int r;
+
+	if (!p)
+		return 0;
+	r = start_send(c->making->sync[0], START_GO, 0, -EBADF);
+	if (r < 0)
+		return err_set(err, r, "cannot reach the container's first process");
+	return p->parent ? p->parent(p->arg, c, err) : 0;
+}
+
+static const struct step steps[] = {
+	{"check", step_check, NULL},
+	{"directory", step_directory, undo_directory},
+	{"programs", step_programs, NULL},
+	{"cgroup", step_cgroup, undo_cgroup},
+	{"stdio", step_stdio, NULL},
+	{"spawn", step_spawn, container_unspawn},
+	{"network", step_network, undo_network},
+	{"ready", step_ready, NULL},
+	{"record", step_record, NULL},
+	{"payload", step_payload, NULL},
+};
+
+static void undo(struct container *c, size_t n)
+{
+	while (n-- > 0)
+		if (steps[n].undo)
+			steps[n].undo(c);
+}
+
+/* A child that failed has said why; what broke on our side because of that is less telling. */
+static void prefer_child_error(struct container *c, const char *step, struct err *err)
+{
+	struct start_msg msg;
+	struct err theirs = {0};
+
+	if (strcmp(step, "network") != 0 || c->making->sync[0] < 0)
+		return;
+	if (fcntl(c->making->sync[0], F_SETFL, O_NONBLOCK) == 0 &&
+		start_recv(c->making->sync[0], &msg, NULL, &theirs) < 0 && theirs.code < 0 &&
+		theirs.code != -EAGAIN)
+		*err = theirs;
+}
+
+static int make(struct container *c, struct err *err)
+{
+	size_t i;
+	int r;
+
+	(void)sigemptyset(&c->making->mask); /* cannot fail */
+	container_signals_block(&c->making->mask);
+	c->making->masked = true;
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		r = steps[i].run(c, err);
+		if (r < 0) {
+			log_debug("creation of '%s' failed in step '%s'", c->name, steps[i].name);
+			prefer_child_error(c, steps[i].name, err);
+			undo(c, i + 1);
+			return r;
+		}
+	}
+	return 0;
+}
+
+int container_create(struct container_params *params, const struct container_payload *payload,
+	struct container **ret, struct err *err)
+{
+	struct container *c = NULL;
+	int r = 0;
+
+	if (!params->name)
+		r = container_name_make(&params->name, err);
+	if (r == 0)
+		r = container_name_check(params->name, err);
+	if (r == 0 && (!(c = container_new(params->name)) || !(c->making = making_new())))
+		r = err_oom(err);
+	if (r < 0) {
+		container_params_free(params);
+		container_free(c);
+		return r;
+	}
+	c->params = params;
+	c->making->payload = payload;
+	r = make(c, err);
+	if (r < 0)
+		container_free(c);
+	else
+		*ret = c;
+	return r;
+}
+
+int container_recreate(const char *name, struct container **ret, struct err *err)
+{
+	struct container *c;
+	int r = container_open_locked(name, &c, err);
+
+	if (r < 0)
+		return r;
+	if (c->status != CONTAINER_STOPPED || !c->params)
+		r = err_setx(err, -EBUSY, "container '%s' is %s, and not stopped", name,
+			c->params ? container_status_name(c->status)
+				  : "left over from a failed creation");
+	if (r == 0)
+		r = container_release(c, err);
+	if (r == 0 && !(c->making = making_new()))
+		r = err_oom(err);
+	if (r == 0) {
+		c->making->again = true;
+		r = make(c, err);
+	}
+	if (r < 0)
+		container_free(c);
+	else
+		*ret = c;
+	return r;
+}
+
+/* The command's execve(2) closes its end of the socket; a failure is told there. */
+static int wait_exec(struct container *c, struct err *err)
+{
+	struct start_msg msg;
+	int r = start_recv(c->making->sync[0], &msg, NULL, err);
+
+	if (r == -EPIPE)
+		return 0;
+	if (r == START_EXEC_FAILED)
+		return err_set(
+			err, msg.code, "cannot execute '%s'", c->params->spec->process.args[0]);
+	return r < 0 ? r : err_setx(err, -EPROTO, "unexpected message of the container");
+}
+
+int container_start(struct container *c, struct err *err)
+{
+	struct container_making *m = c->making;
+	int r;
+
+	if (!m || m->payload || c->status != CONTAINER_CREATED)
+		return err_setx(
+			err, -EINVAL, "container '%s' does not wait for its start", c->name);
+	c->status = CONTAINER_RUNNING;
+	c->started = time(NULL);
+	r = container_save(c, err);
+	if (r == 0) {
+		r = start_send(m->sync[0], START_GO, 0, -EBADF);
+		if (r < 0)
+			(void)err_set(err, r, "cannot reach the container's first process");
+	}
+	if (r == 0)
+		r = wait_exec(c, err);
+	if (r < 0) {
+		undo(c, ARRAY_SIZE(steps));
+		return r;
+	}
+	close_fd(&m->sync[0]);
+	container_unlock(c);
+	return 0;
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The end of containers: signals, stop, what is left after the last process, removal. */
+#include <fcntl.h>
+#include <poll.h>
+#include <time.h>
+
+#include "base/util.h"
+#include "container/container-internal.h"
+#include "sys/syscall.h"
+
+#define DESTROY_MS 10000
+#define FREEZE_MS  10000
+
+static int not_running(const struct container *c, struct err *err)
+{
+	return err_setx(err, -ESRCH, "container not running: '%s' is %s", c->name,
+		container_status_name(c->status));
+}
+
+int container_kill(struct container *c, int sig, struct err *err)
+{
+	int r;
+
+	if (c->pidfd < 0)
+		return not_running(c, err);
+	r = sys_pidfd_send_signal(c->pidfd, sig, NULL);
+	if (r == -ESRCH)
+		return not_running(c, err);
+	return r < 0 ? err_set(err, r, "cannot send signal %d to container '%s'", sig, c->name) : 0;
+}
+
+/* Waits for the first process, and with it all of its pid namespace. 0, or -ETIMEDOUT. */
+static int wait_end(int pidfd, int timeout_ms)
+{
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	struct timespec now, end;
+	int r;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &end); /* cannot fail */
+	end.tv_sec += timeout_ms / 1000;
+	for (;;) {
+		r = poll(&p, 1, timeout_ms);
+		if (r > 0)
+			return 0;
+		if (r == 0)
+			return -ETIMEDOUT;
+		if (errno != EINTR)
+			return -errno;
+		(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
+		timeout_ms = (int)MAX((end.tv_sec - now.tv_sec) * 1000, 0);
+	}
+}
+
+int container_stop(struct container *c, int timeout_s, struct err *err)
+{
+	int r;
+
+	if (c->status == CONTAINER_FROZEN) {
+		r = container_freeze(c, false, err); /* frozen, it could not even hear of it */
+		if (r < 0)
+			return r;
+	}
+	r = container_kill(c, SIGTERM, err);
+	if (r < 0)
+		return r;
+	r = wait_end(c->pidfd, timeout_s * 1000);
+	if (r == -ETIMEDOUT) {
+		r = container_kill(c, SIGKILL, NULL);
+		if (r == 0 || r == -ESRCH)
+			r = wait_end(c->pidfd, DESTROY_MS);
+	}
+	return r < 0 ? err_set(err, r, "container '%s' does not end", c->name) : 0;
+}
+
+int container_freeze(struct container *c, bool freeze, struct err *err)
+{
+	autocgroup struct container_cgroup cg = {0};
+	int r;
+
+	if (c->pidfd < 0)
+		return not_running(c, err);
+	r = container_cgroup_open(c, &cg, err);
+	if (r == 0)
+		r = cgroup_freeze(cg.cg, freeze, FREEZE_MS, err);
+	if (r == 0)
+		c->status = freeze ? CONTAINER_FROZEN : CONTAINER_RUNNING;
+	return r;
+}
+
+int container_release(struct container *c, struct err *err)
+{
+	autocgroup struct container_cgroup cg = {0};
+	autoclose int root = -EBADF;
+	int r;
+
+	r = container_cgroup_open(c, &cg, err);
+	if (r == 0)
+		r = cgroup_destroy(cg.cg, true, DESTROY_MS, err);
+	else if (r == -ENOENT)
+		r = 0;
+	/* Without a state, nobody knows how far the creation came. */
+	if (r < 0 || (c->params && c->params->net != CONTAINER_NET_BRIDGE))
+		return r;
+	root = container_root_open(false, err);
+	r = root < 0 ? root : net_bridge_detach(root, c->name, err);
+	if (r == 0)
+		c->net_attached = false;
+	return r;
+}
+
+int container_finish(const char *name, int exit_status, struct err *err)
+{
+	struct container *c;
+	int r = container_open_locked(name, &c, err);
+
+	if (r < 0)
+		return r;
+	if (c->pidfd >= 0 || !c->params) { /* started anew meanwhile, or half-made */
+		container_free(c);
+		return 0;
+	}
+	r = container_release(c, err);
+	if (r == 0 && c->params->remove) {
+		r = container_dir_remove(c, err);
+	} else if (r == 0) {
+		if (exit_status >= 0)
+			c->exit_status = exit_status;
+		c->status = CONTAINER_STOPPED;
+		c->pid = 0;
+		r = container_save(c, err);
+	}
+	container_free(c);
+	return r;
+}
+
+static int remove_one(struct container *c, bool force, struct err *err)
+{
+	int r;
+
+	if (c->pidfd >= 0 && !force) {
+		err_setx(err, -EBUSY, "container '%s' is %s", c->name,
+			container_status_name(c->status));
+		return err_hint(err, "'kist stop %s' first, or 'kist rm -f %s'", c->name, c->name);
+	}
+	if (c->pidfd >= 0) /* the cgroup is killed whole below; this one may have left it */
+		(void)sys_pidfd_send_signal(c->pidfd, SIGKILL, NULL);
+	r = container_release(c, err);
+	if (r == 0 && c->pidfd >= 0 && wait_end(c->pidfd, DESTROY_MS) < 0)
+		r = err_setx(err, -EBUSY, "process %d of container '%s' does not end", (int)c->pid,
+			c->name);
+	return r < 0 ? r : container_dir_remove(c, err);
+}
+
+int container_delete(const char *name, bool force, struct err *err)
+{
+	struct container *c;
+	int r = container_open_any(name, &c, err);
+
+	if (r < 0)
+		return r;
+	r = remove_one(c, force, err);
+	container_free(c);
+	return r;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A container that this process is creating, or has created: what its steps share. */
+#pragma once
+
+#include <signal.h>
+
+#include "container/container-internal.h"
+
+struct container_making {
+	const struct container_payload *payload; /* NULL: exec */
+	struct container_cgroup cg;
+	struct seccomp_prog seccomp;
+	sigset_t mask; /* the caller's: the container gets it */
+	bool masked;
+	bool again;		   /* the directory is there already (start) */
+	int bundle;		   /* directory fd of params->bundle, or -EBADF */
+	int init_fd;		   /* memfd of kist-init */
+	int sync[2];		   /* [0] ours, [1] the container's */
+	int std[3];		   /* the container's fds 0-2; -EBADF: as ours, or the console */
+	int in, out, err, console; /* our ends: pipes, or the console's master */
+	int slave;		   /* of the console, so that reading the master never ends */
+	pid_t stage;		   /* the process between kist and the first one */
+};
+
+/* child.c: what runs in the new processes. Neither returns. */
+_Noreturn void container_child(struct container *c);
+_Noreturn void container_stage(struct container *c);
+
+/* stdio.c: m->std, our ends of it, and c->stdio. */
+int container_stdio_make(struct container *c, struct err *err);
+
+/* spawn.c */
+int container_spawn(struct container *c, struct err *err);
+/* Kills and reaps what was spawned. */
+void container_unspawn(struct container *c);

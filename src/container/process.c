@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The last steps of every process that kist starts inside a container, in the order in which each
+ * still has the rights it needs: limits, user, directory, capabilities, seccomp, exec.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "base/util.h"
+#include "container/container-internal.h"
+#include "sys/syscall.h"
+#include "tty/tty.h"
+
+#define PTMX "/dev/pts/ptmx"
+
+int process_pty(const struct spec_process *p, int *ret_master, int *ret_slave, struct err *err)
+{
+	int r = tty_open_pty(PTMX, ret_master, ret_slave, err);
+
+	if (r < 0)
+		return r;
+	if (p->rows && p->columns)
+		tty_set_size(*ret_slave, (unsigned short)p->rows, (unsigned short)p->columns);
+	if (p->uid && fchown(*ret_slave, p->uid, -1) < 0)
+		return err_set(err, -errno, "cannot give the terminal to user %u", p->uid);
+	return 0;
+}
+
+int process_stdio(const int fds[3], struct err *err)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		if (fds[i] >= 0 && dup2(fds[i], i) < 0)
+			return err_set(err, -errno, "cannot set up fd %d", i);
+	return 0;
+}
+
+static void reset_signals(void)
+{
+	struct sigaction dfl = {.sa_handler = SIG_DFL};
+	int i;
+
+	for (i = 1; i < NSIG; i++)
+		(void)sigaction(i, &dfl, NULL); /* SIGKILL and SIGSTOP have none */
+}
+
+static int load_seccomp(const struct seccomp_prog *prog, struct err *err)
+{
+	int listener = -EBADF;
+
+	return prog ? seccomp_load(prog, &listener, err) : 0;
+}
+
+/* The directory must be below the root: a cwd that came in by an fd would show the host. */
+static int enter_cwd(const char *cwd, struct err *err)
+{
+	char path[PATH_MAX];
+
+	if (chdir(cwd) < 0)
+		return err_set(err, -errno, "cannot enter the working directory '%s'", cwd);
+	if (!getcwd(path, sizeof(path)) || path[0] != '/')
+		return err_setx(
+			err, -EPERM, "the working directory '%s' is outside of the container", cwd);
+	return 0;
+}
+
+static int executable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EACCES;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+/* Finds args[0] as execvp(3) would, with the PATH that the process is to have. */
+static int find_executable(const struct spec_process *p, char path[PATH_MAX], struct err *err)
+{
+	const char *dirs = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", *d;
+	char *const *e;
+	int r, found = -ENOENT, n;
+
+	if (strchr(p->args[0], '/')) {
+		snprintf(path, PATH_MAX, "%s", p->args[0]);
+		r = executable(path);
+		return r < 0 ? err_set(err, r, "cannot execute '%s'", path) : 0;
+	}
+	for (e = p->env; e && *e; e++)
+		if (strncmp(*e, "PATH=", 5) == 0)
+			dirs = *e + 5;
+	for (d = dirs; *d; d += n + (d[n] == ':')) {
+		n = (int)strcspn(d, ":");
+		if (snprintf(path, PATH_MAX, "%.*s/%s", n ? n : 1, n ? d : ".", p->args[0]) >=
+			PATH_MAX)
+			continue;
+		r = executable(path);
+		if (r == 0)
+			return 0;
+		if (r == -EACCES)
+			found = r;
+	}
+	if (found == -EACCES)
+		return err_set(err, found, "cannot execute '%s'", p->args[0]);
+	err_setx(err, found, "executable file '%s' not found in $PATH", p->args[0]);
+	return err_hint(err, "PATH in the container is '%s'", dirs);
+}
+
+static int become_user(const struct process_plan *plan, struct err *err)
+{
+	const struct spec_process *p = plan->process;
+	int r;
+
+	r = rlimit_apply(p->rlimits, p->n_rlimits, err);
+	if (r == 0 && !p->no_new_privileges) /* later there is no right to */
+		r = load_seccomp(plan->seccomp, err);
+	if (r == 0 && p->caps.set)
+		r = caps_apply_bounding(&p->caps, err);
+	if (r == 0)
+		r = creds_apply(p, err);
+	if (r == 0)
+		r = enter_cwd(p->cwd, err);
+	if (r == 0 && p->caps.set)
+		r = caps_apply(&p->caps, err);
+	if (r == 0 && p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = err_set(err, -errno, "cannot set no_new_privs");
+	return r;
+}
+
+static int execute(const struct process_plan *plan, char *path, struct err *err)
+{
+	const struct spec_process *p = plan->process;
+	size_t n = strv_len(p->args), i;
+	char sync[16];
+	autofree char **argv = calloc(n + 6, sizeof(*argv));
+	int r;
+
+	if (!argv)
+		return err_oom(err);
+	snprintf(sync, sizeof(sync), "%d", plan->sync);
+	argv[0] = (char *)"kist-init";
+	argv[1] = (char *)(plan->init ? "init" : "exec");
+	argv[2] = (char *)(p->terminal ? "1" : "0");
+	argv[3] = sync;
+	argv[4] = path;
+	for (i = 0; i < n; i++)
+		argv[5 + i] = p->args[i];
+	if (sys_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0 || fcntl(plan->sync, F_SETFD, 0) < 0)
+		return err_set(err, -errno, "cannot close the fds of kist");
+	if (p->no_new_privileges) { /* last: the filter may forbid any of the above */
+		r = load_seccomp(plan->seccomp, err);
+		if (r < 0)
+			return r;
+	}
+	(void)fexecve(plan->init_fd, argv, p->env); /* returns only to fail */
+	return err_set(err, -errno, "cannot execute kist's init");
+}
+
+int process_become(const struct process_plan *plan, struct err *err)
+{
+	char path[PATH_MAX];
+	int r;
+
+	reset_signals();
+	if (plan->process->terminal && !plan->init && ioctl(0, TIOCSCTTY, 0) < 0)
+		return err_set(err, -errno, "cannot make fd 0 the controlling terminal");
+	r = become_user(plan, err);
+	if (r == 0)
+		r = find_executable(plan->process, path, err);
+	return r < 0 ? r : execute(plan, path, err);
+}

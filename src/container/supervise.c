@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kist in the foreground: stands between the caller and a process in a container. Passes on
+ * signals, window size and the terminal's bytes both ways, until the process ends.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "base/util.h"
+#include "container/making.h"
+#include "container/supervise.h"
+#include "sys/syscall.h"
+#include "tty/tty.h"
+
+#define CTRL_D '\4'
+
+enum { POLL_END, POLL_SIGNAL, POLL_IN, POLL_IN_TO, POLL_OUT, POLL_OUT_TO, POLL_COUNT };
+
+struct supervisor {
+	const struct supervised *s;
+	int sigfd;
+	struct tty_pump in, out; /* caller → console, console → caller */
+	bool in_done;
+};
+
+static int open_signals(struct err *err)
+{
+	sigset_t set;
+	int fd;
+
+	container_signals_set(&set);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? err_set(err, -errno, "cannot wait for signals") : fd;
+}
+
+static void pass_signals(struct supervisor *v)
+{
+	struct signalfd_siginfo si;
+
+	while (read(v->sigfd, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo == SIGWINCH && v->s->console >= 0)
+			tty_copy_size(0, v->s->console);
+		else
+			(void)sys_pidfd_send_signal(
+				v->s->pidfd, (int)si.ssi_signo, NULL); /* it may just have ended */
+	}
+}
+
+/* The end of the caller's input is a key on a terminal. */
+static void pass_end_of_input(struct supervisor *v)
+{
+	if (!v->in.eof || v->in.len || v->in_done)
+		return;
+	v->in_done = true;
+	v->in.data[0] = CTRL_D;
+	v->in.off = 0;
+	v->in.len = 1;
+}
+
+static void want(struct pollfd *p, int fd, short events)
+{
+	p->fd = events ? fd : -1;
+	p->events = events;
+	p->revents = 0;
+}
+
+/* Returns 1 when the process has ended. */
+static int round_of(struct supervisor *v, struct err *err)
+{
+	struct pollfd p[POLL_COUNT];
+
+	want(&p[POLL_END], v->s->pidfd, POLLIN);
+	want(&p[POLL_SIGNAL], v->sigfd, POLLIN);
+	want(&p[POLL_IN], v->in.from, tty_pump_wants_read(&v->in));
+	want(&p[POLL_IN_TO], v->in.to, tty_pump_wants_write(&v->in));
+	want(&p[POLL_OUT], v->out.from, tty_pump_wants_read(&v->out));
+	want(&p[POLL_OUT_TO], v->out.to, tty_pump_wants_write(&v->out));
+	if (poll(p, POLL_COUNT, -1) < 0)
+		return errno == EINTR ? 0 : err_set(err, -errno, "cannot wait for the container");
+	if (p[POLL_SIGNAL].revents)
+		pass_signals(v);
+	if (p[POLL_IN].revents)
+		tty_pump_read(&v->in);
+	pass_end_of_input(v);
+	if (p[POLL_IN_TO].revents)
+		(void)tty_pump_write(&v->in); /* the container's end tells itself */
+	if (p[POLL_OUT].revents)
+		tty_pump_read(&v->out);
+	if (p[POLL_OUT_TO].revents)
+		(void)tty_pump_write(&v->out); /* a caller who does not read loses it */
+	return p[POLL_END].revents != 0;
+}
+
+/* What the process wrote before its end is still in the terminal. */
+static void drain(struct supervisor *v)
+{
+	struct pollfd p = {.fd = v->out.from, .events = POLLIN};
+
+	if (v->s->console < 0)
+		return;
+	do {
+		while (v->out.len && tty_pump_write(&v->out) == 0)
+			;
+		if (v->out.eof || poll(&p, 1, 0) <= 0)
+			return;
+		tty_pump_read(&v->out);
+	} while (v->out.len);
+}
+
+static int serve(struct supervisor *v, struct err *err)
+{
+	struct tty_raw raw = TTY_RAW_NONE;
+	int r = 0;
+
+	if (v->s->console >= 0) {
+		tty_copy_size(0, v->s->console);
+		if (v->s->interactive)
+			r = tty_raw_enter(&raw, 0, err);
+	}
+	while (r == 0)
+		r = round_of(v, err);
+	drain(v);
+	tty_raw_leave(&raw);
+	return r < 0 ? r : 0;
+}
+
+static int reap(int pidfd, struct err *err)
+{
+	siginfo_t si = {0};
+
+	while (waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | __WALL) < 0)
+		if (errno != EINTR)
+			return err_set(err, -errno, "cannot get the exit status");
+	return si.si_code == CLD_EXITED ? si.si_status : 128 + si.si_status;
+}
+
+int supervise(const struct supervised *s, int *ret_status, struct err *err)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct supervisor v = {
+		.s = s,
+		.sigfd = open_signals(err),
+		.in = {.from = 0, .to = s->console, .eof = s->console < 0 || !s->interactive},
+		.out = {.from = s->console, .to = 1, .eof = s->console < 0},
+	};
+	int r;
+
+	if (v.sigfd < 0)
+		return v.sigfd;
+	v.in_done = v.in.eof;
+	(void)sigaction(SIGPIPE, &ignore, NULL); /* a lost caller is no reason to die */
+	r = serve(&v, err);
+	(void)close(v.sigfd); /* only read from */
+	if (r < 0)
+		return r;
+	r = reap(s->pidfd, err);
+	if (r < 0)
+		return r;
+	*ret_status = r;
+	return 0;
+}
+
+int container_supervise(struct container *c, int *ret_status, struct err *err)
+{
+	struct supervised s = {
+		.pidfd = c->pidfd,
+		.console = c->making ? c->making->console : -EBADF,
+		.interactive = c->params->interactive,
+	};
+
+	container_unlock(c);
+	return supervise(&s, ret_status, err);
+}
