@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-extern const struct verb verb_get, verb_help, verb_image, verb_keys, verb_set, verb_stat,
+extern const struct verb verb_get, verb_help, verb_image, verb_keys, verb_run, verb_set, verb_stat,
 	verb_version;
 
 const struct verb *const verbs[] = {
@@ -12,6 +12,7 @@ const struct verb *const verbs[] = {
 	&verb_help,
 	&verb_image,
 	&verb_keys,
+	&verb_run,
 	&verb_set,
 	&verb_stat,
 	&verb_version,

@@ -110,31 +110,6 @@ static int step_sysctl(struct child *k, struct err *err)
 	return sysctl_apply(k->spec, err);
 }
 
-/* Binds the slave over /dev/console: by fds, whatever names the rootfs has there. */
-static int bind_console(int slave, struct err *err)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	autoclose int dev = sys_openat2(AT_FDCWD, "/dev", &how), file = -EBADF, target = -EBADF;
-	autoclose int tree = sys_open_tree(slave, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
-	int r;
-
-	if (dev < 0)
-		return err_set(err, dev, "cannot open '/dev' of the container");
-	if (tree < 0)
-		return err_set(err, tree, "cannot take the terminal for '/dev/console'");
-	file = openat(dev, "console", O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (file < 0 && errno != EEXIST)
-		return err_set(err, -errno, "cannot make '/dev/console'");
-	target = openat(dev, "console", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (target < 0)
-		return err_set(err, -errno, "cannot open '/dev/console'");
-	r = sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-	return r < 0 ? err_set(err, r, "cannot mount the terminal on '/dev/console'") : 0;
-}
-
 static int step_console(struct child *k, struct err *err)
 {
 	int r;
@@ -142,7 +117,8 @@ static int step_console(struct child *k, struct err *err)
 	if (!k->spec->process.terminal)
 		return 0;
 	r = process_pty(&k->spec->process, &k->master, &k->slave, err);
-	return r < 0 ? r : bind_console(k->slave, err);
+	k->plan.console_fd = k->slave; /* rootfs_finish binds it at /dev/console */
+	return r;
 }
 
 static int step_finish(struct child *k, struct err *err)
@@ -201,6 +177,23 @@ static int (*const steps[])(struct child *k, struct err *err) = {
 	step_last,
 };
 
+struct rootfs_plan container_rootfs_plan(const struct container *c)
+{
+	const struct spec *spec = c->params->spec;
+	bool userns = spec->linux_.ns[SPEC_NS_USER].enabled;
+
+	return (struct rootfs_plan){
+		.spec = spec,
+		.kind = c->params->rootfs,
+		.bundle_fd = c->making->bundle,
+		.state_fd = c->dir_fd,
+		.console_fd = -EBADF,
+		.userns = userns,
+		.idmap = userns && c->params->idmap,
+		.trees_fd = c->making->trees[1],
+	};
+}
+
 _Noreturn void container_child(struct container *c)
 {
 	struct container_making *m = c->making;
@@ -210,15 +203,7 @@ _Noreturn void container_child(struct container *c)
 		.c = c,
 		.m = m,
 		.spec = spec,
-		.plan =
-			{
-				.spec = spec,
-				.kind = c->params->rootfs,
-				.bundle_fd = m->bundle,
-				.state_fd = c->dir_fd,
-				.console_fd = -EBADF,
-				.userns = spec->linux_.ns[SPEC_NS_USER].enabled,
-			},
+		.plan = container_rootfs_plan(c),
 		.root_fd = -EBADF,
 		.master = -EBADF,
 		.slave = -EBADF,

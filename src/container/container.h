@@ -88,6 +88,7 @@ struct container_payload {
 	void *arg;
 	int (*child)(void *arg, struct err *err);
 	int (*parent)(void *arg, const struct container *c, struct err *err);
+	const char *net_guard; /* see net_bridge_attach, or NULL */
 };
 
 /*

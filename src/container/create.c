@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "base/io.h"
@@ -36,8 +37,8 @@ static struct container_making *making_new(void)
 
 	if (!m)
 		return NULL;
-	m->bundle = m->init_fd = m->sync[0] = m->sync[1] = m->in = m->out = m->err = m->console =
-		m->slave = -EBADF;
+	m->bundle = m->init_fd = m->sync[0] = m->sync[1] = m->trees[0] = m->trees[1] = m->in =
+		m->out = m->err = m->console = m->slave = -EBADF;
 	for (i = 0; i < ARRAY_SIZE(m->std); i++)
 		m->std[i] = -EBADF;
 	return m;
@@ -46,7 +47,7 @@ static struct container_making *making_new(void)
 void container_making_free(struct container *c)
 {
 	struct container_making *m = c->making;
-	int *fds[12], n = 0, i;
+	int *fds[16], n = 0, i;
 
 	if (!m)
 		return;
@@ -56,6 +57,8 @@ void container_making_free(struct container *c)
 	fds[n++] = &m->init_fd;
 	fds[n++] = &m->sync[0];
 	fds[n++] = &m->sync[1];
+	fds[n++] = &m->trees[0];
+	fds[n++] = &m->trees[1];
 	fds[n++] = &m->in;
 	fds[n++] = &m->out;
 	fds[n++] = &m->err;
@@ -216,6 +219,7 @@ static int step_spawn(struct container *c, struct err *err)
 static int step_network(struct container *c, struct err *err)
 {
 	const struct container_params *p = c->params;
+	const char *guard = c->making->payload ? c->making->payload->net_guard : NULL;
 	autoclose int root = -EBADF, netns = -EBADF;
 	char path[32];
 	int r;
@@ -229,7 +233,8 @@ static int step_network(struct container *c, struct err *err)
 	netns = open(path, O_RDONLY | O_CLOEXEC);
 	if (netns < 0)
 		return err_set(err, -errno, "cannot open '%s'", path);
-	r = net_bridge_attach(root, c->name, netns, p->address, p->ports, p->n_ports, &c->net, err);
+	r = net_bridge_attach(
+		root, c->name, netns, p->address, p->ports, p->n_ports, guard, &c->net, err);
 	c->net_attached = r == 0;
 	return r;
 }

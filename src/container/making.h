@@ -12,11 +12,12 @@ struct container_making {
 	struct seccomp_prog seccomp;
 	sigset_t mask; /* the caller's: the container gets it */
 	bool masked;
-	bool again;		   /* the directory is there already (start) */
-	int bundle;		   /* directory fd of params->bundle, or -EBADF */
-	int init_fd;		   /* memfd of kist-init */
-	int sync[2];		   /* [0] ours, [1] the container's */
-	int std[3];		   /* the container's fds 0-2; -EBADF: as ours, or the console */
+	bool again;   /* the directory is there already (start) */
+	int bundle;   /* directory fd of params->bundle, or -EBADF */
+	int init_fd;  /* memfd of kist-init */
+	int sync[2];  /* [0] ours, [1] the container's */
+	int trees[2]; /* with a user namespace: the host's mounts come through it, as sync */
+	int std[3];   /* the container's fds 0-2; -EBADF: as ours, or the console */
 	int in, out, err, console; /* our ends: pipes, or the console's master */
 	int slave;		   /* of the console, so that reading the master never ends */
 	pid_t stage;		   /* the process between kist and the first one */
@@ -28,6 +29,8 @@ _Noreturn void container_stage(struct container *c);
 
 /* stdio.c: m->std, our ends of it, and c->stdio. */
 int container_stdio_make(struct container *c, struct err *err);
+
+struct rootfs_plan container_rootfs_plan(const struct container *c);
 
 /* spawn.c */
 int container_spawn(struct container *c, struct err *err);

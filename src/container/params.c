@@ -24,6 +24,7 @@ static const struct {
 	size_t offset;
 } flags[] = {
 	{"detach", offsetof(struct container_params, detach)},
+	{"idmap", offsetof(struct container_params, idmap)},
 	{"init", offsetof(struct container_params, init)},
 	{"interactive", offsetof(struct container_params, interactive)},
 	{"remove", offsetof(struct container_params, remove)},

@@ -12,6 +12,9 @@
 #include "net/bridge.h"
 #include "spec/spec.h"
 
+/* Ids of a container with --userns auto. */
+#define CONTAINER_USERNS_AUTO 65536
+
 enum container_net {
 	CONTAINER_NET_NONE, /* a network namespace with lo only, or what the spec says */
 	CONTAINER_NET_HOST,
@@ -36,6 +39,7 @@ struct container_params {
 	bool interactive;     /* stdin is kept open and passed on */
 	bool init;	      /* pid 1 is kist's init, the command its child */
 	bool remove;	      /* --rm: deleted when it ends */
+	bool idmap;	      /* with a user namespace: files of host's root are root's inside */
 	uint64_t log_max;     /* bytes of a log file before it is rotated; 0: the default */
 	uint32_t userns_size; /* --userns auto: ids to allocate at creation; 0: as in the spec */
 };

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "base/util.h"
@@ -54,7 +53,7 @@ static int load_seccomp(const struct seccomp_prog *prog, struct err *err)
 {
 	int listener = -EBADF;
 
-	return prog ? seccomp_load(prog, &listener, err) : 0;
+	return prog ? seccomp_prog_load(prog, &listener, err) : 0;
 }
 
 /* The directory must be below the root: a cwd that came in by an fd would show the host. */
@@ -129,8 +128,8 @@ static int become_user(const struct process_plan *plan, struct err *err)
 		r = enter_cwd(p->cwd, err);
 	if (r == 0 && p->caps.set)
 		r = caps_apply(&p->caps, err);
-	if (r == 0 && p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		r = err_set(err, -errno, "cannot set no_new_privs");
+	if (r == 0 && p->no_new_privileges)
+		r = creds_no_new_privileges(err);
 	return r;
 }
 

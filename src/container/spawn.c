@@ -65,11 +65,41 @@ static pid_t start(struct container *c, bool stage, int *ret_pidfd, struct err *
 	return pid;
 }
 
+/* The user namespace has its maps: what only the host's root may open is sent into it. */
+static int send_trees(struct container *c, struct err *err)
+{
+	struct rootfs_plan plan = container_rootfs_plan(c);
+	autoclose int userns = -EBADF, sock = TAKE_FD(c->making->trees[0]);
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)c->making->stage);
+	userns = open(path, O_RDONLY | O_CLOEXEC);
+	if (userns < 0)
+		return err_set(err, -errno, "cannot open '%s'", path);
+	return rootfs_send_trees(&plan, userns, sock, err);
+}
+
+static int serve_request(struct container *c, int type, struct err *err)
+{
+	const struct spec_linux *l = &c->params->spec->linux_;
+	pid_t stage = c->making->stage;
+	int r;
+
+	switch (type) {
+	case START_MAPS:
+		r = ns_write_idmaps(stage, l, err);
+		return r < 0 ? r : send_trees(c, err);
+	case START_OFFSETS:
+		return ns_write_time_offsets(stage, l, err);
+	default:
+		return err_setx(err, -EPROTO, "unexpected message of the stage process");
+	}
+}
+
 /* Serves the stage process until it has made the first one. */
 static int serve_stage(struct container *c, struct err *err)
 {
 	struct container_making *m = c->making;
-	const struct spec_linux *l = &c->params->spec->linux_;
 	struct start_msg msg;
 	int r;
 
@@ -81,10 +111,7 @@ static int serve_stage(struct container *c, struct err *err)
 			return r;
 		if (r == START_PID)
 			break;
-		if (r != START_MAPS && r != START_OFFSETS)
-			return err_setx(err, -EPROTO, "unexpected message of the stage process");
-		r = r == START_MAPS ? ns_write_idmaps(m->stage, l, err)
-				    : ns_write_time_offsets(m->stage, l, err);
+		r = serve_request(c, r, err);
 		if (r == 0)
 			r = start_send(m->sync[0], START_GO, 0, -EBADF);
 		if (r < 0)
@@ -125,8 +152,13 @@ int container_spawn(struct container *c, struct err *err)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, m->sync) < 0)
 		return err_set(err, -errno, "cannot make a socket pair");
+	if ((ns_new_flags(&c->params->spec->linux_) & CLONE_NEWUSER) &&
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, m->trees) < 0)
+		return err_set(err, -errno, "cannot make a socket pair");
 	pid = start(c, stage, &pidfd, err);
 	(void)close(TAKE_FD(m->sync[1])); /* the child's */
+	if (m->trees[1] >= 0)
+		(void)close(TAKE_FD(m->trees[1])); /* the child's */
 	if (pid < 0)
 		return pid;
 	if (!stage) {

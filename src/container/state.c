@@ -276,9 +276,9 @@ int container_refresh(struct container *c, struct err *err)
 	return 0;
 }
 
-enum open_how { OPEN_READ, OPEN_LOCKED, OPEN_ANY };
+enum opening { OPEN_READ, OPEN_LOCKED, OPEN_ANY };
 
-static int open_one(const char *name, enum open_how how, struct container **ret, struct err *err)
+static int open_one(const char *name, enum opening how, struct container **ret, struct err *err)
 {
 	autoclose int dirs = -EBADF;
 	struct container *c;

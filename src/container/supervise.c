@@ -17,7 +17,7 @@
 
 #define CTRL_D '\4'
 
-enum { POLL_END, POLL_SIGNAL, POLL_IN, POLL_IN_TO, POLL_OUT, POLL_OUT_TO, POLL_COUNT };
+enum { AT_END, AT_SIGNAL, AT_IN, AT_IN_TO, AT_OUT, AT_OUT_TO, AT_COUNT };
 
 struct supervisor {
 	const struct supervised *s;
@@ -70,28 +70,28 @@ static void want(struct pollfd *p, int fd, short events)
 /* Returns 1 when the process has ended. */
 static int round_of(struct supervisor *v, struct err *err)
 {
-	struct pollfd p[POLL_COUNT];
+	struct pollfd p[AT_COUNT];
 
-	want(&p[POLL_END], v->s->pidfd, POLLIN);
-	want(&p[POLL_SIGNAL], v->sigfd, POLLIN);
-	want(&p[POLL_IN], v->in.from, tty_pump_wants_read(&v->in));
-	want(&p[POLL_IN_TO], v->in.to, tty_pump_wants_write(&v->in));
-	want(&p[POLL_OUT], v->out.from, tty_pump_wants_read(&v->out));
-	want(&p[POLL_OUT_TO], v->out.to, tty_pump_wants_write(&v->out));
-	if (poll(p, POLL_COUNT, -1) < 0)
+	want(&p[AT_END], v->s->pidfd, POLLIN);
+	want(&p[AT_SIGNAL], v->sigfd, POLLIN);
+	want(&p[AT_IN], v->in.from, tty_pump_wants_read(&v->in));
+	want(&p[AT_IN_TO], v->in.to, tty_pump_wants_write(&v->in));
+	want(&p[AT_OUT], v->out.from, tty_pump_wants_read(&v->out));
+	want(&p[AT_OUT_TO], v->out.to, tty_pump_wants_write(&v->out));
+	if (poll(p, AT_COUNT, -1) < 0)
 		return errno == EINTR ? 0 : err_set(err, -errno, "cannot wait for the container");
-	if (p[POLL_SIGNAL].revents)
+	if (p[AT_SIGNAL].revents)
 		pass_signals(v);
-	if (p[POLL_IN].revents)
+	if (p[AT_IN].revents)
 		tty_pump_read(&v->in);
 	pass_end_of_input(v);
-	if (p[POLL_IN_TO].revents)
+	if (p[AT_IN_TO].revents)
 		(void)tty_pump_write(&v->in); /* the container's end tells itself */
-	if (p[POLL_OUT].revents)
+	if (p[AT_OUT].revents)
 		tty_pump_read(&v->out);
-	if (p[POLL_OUT_TO].revents)
+	if (p[AT_OUT_TO].revents)
 		(void)tty_pump_write(&v->out); /* a caller who does not read loses it */
-	return p[POLL_END].revents != 0;
+	return p[AT_END].revents != 0;
 }
 
 /* What the process wrote before its end is still in the terminal. */
