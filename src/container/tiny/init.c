@@ -9,7 +9,7 @@
  * SYNC: a socket to which a failure of execve(2) is written.
  */
 #include "container/tiny/start.h"
-#include "tiny.h"
+#include "container/tiny/tiny.h"
 
 #define SIGCHLD	       17
 #define WNOHANG	       1

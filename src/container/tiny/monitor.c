@@ -11,7 +11,7 @@
 #include <linux/termios.h>
 
 #include "container/tiny/start.h"
-#include "tiny.h"
+#include "container/tiny/tiny.h"
 
 #define EINTR	     4
 #define EAGAIN	     11

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* See tiny.h: the entry, and the functions that the compiler itself calls. */
-#include "tiny.h"
+#include "container/tiny/tiny.h"
 
 TINY_ENTRY;
 

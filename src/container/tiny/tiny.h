@@ -10,7 +10,7 @@
 #include <linux/fcntl.h>
 #include <linux/types.h>
 
-#include "tiny-arch.h"
+#include <tiny-arch.h>
 
 #define TINY_CALL(nr, a, b, c, d, e) \
 	tiny_syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e))
