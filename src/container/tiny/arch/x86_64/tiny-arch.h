@@ -15,14 +15,14 @@ static inline long tiny_syscall(long nr, long a, long b, long c, long d, long e)
 }
 
 /* The kernel starts us with argc, argv and the environment on the stack. */
-#define TINY_ENTRY                               \
-	__asm__(".text\n"                        \
-		".globl _start\n"                \
-		"_start:\n"                      \
-		"	xor %ebp, %ebp\n"        \
-		"	mov %rsp, %rdi\n"        \
-		"	and $-16, %rsp\n"        \
-		"	call tiny_start\n"       \
-		"	hlt\n"                   \
+#define TINY_ENTRY                                          \
+	__asm__(".text\n"                                   \
+		".globl _start\n"                           \
+		"_start:\n"                                 \
+		"	xor %ebp, %ebp\n"                         \
+		"	mov %rsp, %rdi\n"                         \
+		"	and $-16, %rsp\n"                         \
+		"	call tiny_start\n"                        \
+		"	hlt\n"                                    \
 		".section .note.GNU-stack,\"\",@progbits\n" \
 		".text\n")
