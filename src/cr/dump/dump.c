@@ -44,6 +44,8 @@ static int open_image(struct dump *d, int dirfd, struct err *err)
 		.ext_unix = d->opts->ext_unix,
 		.shell_job = d->opts->shell_job,
 		.root_fd = d->root_fd,
+		.externals = d->opts->externals,
+		.n_externals = d->opts->n_externals,
 	};
 	struct utsname u;
 	int r;
@@ -61,6 +63,8 @@ static int save_files(struct dump *d, struct err *err)
 	size_t i;
 	int r = 0;
 
+	for (i = 0; r == 0 && i < d->n; i++)
+		r = file_dump_add_task(d->files, &d->tasks[i]->target, err);
 	for (i = 0; r == 0 && i < d->n; i++)
 		if (!d->tasks[i]->target.zombie)
 			r = file_dump_task(d->files, &d->tasks[i]->target, err);
@@ -207,10 +211,12 @@ int dump_tree(pid_t root, int dirfd, const struct dump_opts *opts, struct dump_r
 	if (r == 0)
 		r = dump_stopped(&d, dirfd, err);
 	count(&d, &result);
-	if (r < 0 || opts->leave_running)
+	if (r < 0 || opts->leave_running) {
 		dump_let_go(&d);
-	else
+	} else {
+		file_dump_commit(d.files);
 		r = dump_kill(&d, err);
+	}
 	result.frozen_us = (now_ns(CLOCK_MONOTONIC) - start) / 1000;
 	if (r == 0 && ret)
 		*ret = result;

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "cr/file/file.h"
 #include "cr/image/image.h"
 
 struct cgroup;
@@ -18,6 +19,8 @@ struct cgroup;
 struct dump_opts {
 	bool leave_running;
 	bool tcp_established, file_locks, ext_unix, shell_job;
+	const struct file_external *externals; /* what restore_opts will give again */
+	size_t n_externals;
 	int timeout_ms; /* for a task to stop; 0: 10 s */
 	/* of a container, else NULL */
 	struct cgroup *cgroup;	 /* frozen while the tasks are being stopped */

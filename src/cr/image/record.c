@@ -4,6 +4,7 @@
 
 #include "base/util.h"
 #include "cr/image/content.pb-c.h"
+#include "cr/image/file.pb-c.h"
 #include "cr/image/inet.pb-c.h"
 #include "cr/image/ipc.pb-c.h"
 #include "cr/image/mount.pb-c.h"
@@ -14,6 +15,22 @@
 	[number] = {.type = number, .name = text, .message = &kist__##msg##__descriptor}
 
 static const struct record_kind kinds[RECORD_MAX] = {
+	KIND(RECORD_FD_TABLE, "fd-table", fd_table),
+	KIND(RECORD_REG, "file", reg),
+	KIND(RECORD_PIPE, "pipe", pipe),
+	KIND(RECORD_EVENTFD, "eventfd", eventfd),
+	KIND(RECORD_EPOLL, "epoll", epoll),
+	KIND(RECORD_SIGNALFD, "signalfd", signalfd),
+	KIND(RECORD_TIMERFD, "timerfd", timerfd),
+	KIND(RECORD_INOTIFY, "inotify", inotify),
+	KIND(RECORD_TTY, "tty", tty),
+	KIND(RECORD_MEMFD, "memfd", memfd),
+	KIND(RECORD_SHANON, "shared-memory", shanon),
+	KIND(RECORD_PIDFD, "pidfd", pidfd),
+	KIND(RECORD_NSFD, "namespace-fd", nsfd),
+	KIND(RECORD_CHARDEV, "device", chardev),
+	KIND(RECORD_LOCK, "lock", lock),
+	KIND(RECORD_EXTERNAL, "external", external),
 	KIND(RECORD_INET, "inet", inet),
 	KIND(RECORD_MM, "mm", mm),
 	KIND(RECORD_NETLINK, "netlink", netlink),

@@ -33,6 +33,7 @@ enum record_type {
 	RECORD_LOCK = 36,
 	RECORD_FANOTIFY = 37,
 	RECORD_PACKET = 38,
+	RECORD_EXTERNAL = 39,
 	RECORD_CONTENT = 79, /* of image_put_content */
 	/* 80–119 inside namespaces: ns.proto, net.proto, mount.proto, ipc.proto */
 	RECORD_UTS = 80,

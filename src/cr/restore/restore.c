@@ -49,7 +49,9 @@ static int check_tree(const struct image *img, struct err *err)
 int restore_new(const struct image *img, const struct restore_opts *opts, struct restore **ret,
 	struct err *err)
 {
-	const struct file_restore_opts fo = {.root_fd = opts->root_fd, .inherit = opts->inherit};
+	const struct file_restore_opts fo = {.root_fd = opts->root_fd,
+		.externals = opts->externals,
+		.n_externals = opts->n_externals};
 	struct restore *r;
 	int e;
 

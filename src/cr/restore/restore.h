@@ -11,13 +11,15 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "cr/file/file.h"
 #include "cr/image/image.h"
 
 struct restore; /* a plan and the shared state of its tasks */
 
 struct restore_opts {
-	int root_fd;	    /* '/' that the tree had, as we see it; -EBADF: our own */
-	const int *inherit; /* fds in the place of terminals from outside (0, 1, 2), or NULL */
+	int root_fd; /* '/' that the tree had, as we see it; -EBADF: our own */
+	const struct file_external *externals; /* what the image wants from outside */
+	size_t n_externals;
 };
 
 struct restore_result {
