@@ -75,6 +75,8 @@ class Bundle:
 
     def out(self, kind, script, **kw):
         p = self.run(kind, script, **kw)
+        if kind == "host" and "shift the owners of a mount" in p.stderr:
+            pytest.skip("the host's root file system has no idmapped mounts")
         assert p.returncode == 0, p.stderr + p.stdout
         return p.stdout
 

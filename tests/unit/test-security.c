@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -229,6 +231,68 @@ static void test_seccomp_load(void **state)
 	seccomp_prog_done(&p);
 }
 
+static void test_seccomp_cache(void **state)
+{
+	char dir[] = "/tmp/kist-test-XXXXXX", *name = NULL;
+	struct spec_seccomp sc = {0};
+	struct seccomp_prog a = {0}, b = {0};
+	struct err err = {0};
+	struct dirent *entry;
+	struct stat st;
+	int fd, file;
+	DIR *d;
+
+	assert_non_null(mkdtemp(dir));
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(seccomp_default(0, &sc, &err), 0);
+	assert_int_equal(seccomp_compile_cached(&sc, fd, &a, &err), 0);
+	d = opendir(dir);
+	while ((entry = readdir(d)))
+		if (entry->d_name[0] != '.') {
+			assert_null(name);
+			name = strdup(entry->d_name);
+		}
+	closedir(d);
+	assert_non_null(name);
+
+	/* what is there is taken, not compiled again */
+	assert_int_equal(seccomp_compile_cached(&sc, fd, &b, &err), 0);
+	assert_int_equal(a.len, b.len);
+	assert_memory_equal(a.filter, b.filter, a.len * sizeof(*a.filter));
+	assert_int_equal(fstatat(fd, name, &st, 0), 0);
+	seccomp_prog_done(&b);
+
+	/* a damaged file is compiled anew, and so is one that others may write */
+	file = openat(fd, name, O_RDWR);
+	assert_int_equal(pwrite(file, "x", 1, st.st_size - 1), 1);
+	assert_int_equal(seccomp_compile_cached(&sc, fd, &b, &err), 0);
+	assert_memory_equal(a.filter, b.filter, a.len * sizeof(*a.filter));
+	seccomp_prog_done(&b);
+	close(file);
+	assert_int_equal(fchmodat(fd, name, 0666, 0), 0);
+	assert_int_equal(seccomp_compile_cached(&sc, fd, &b, &err), 0);
+	assert_int_equal(fstatat(fd, name, &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	seccomp_prog_done(&b);
+
+	/* another filter has another name */
+	assert_int_equal(seccomp_default(1ull << CAP_SYS_ADMIN, &sc, &err), 0);
+	assert_int_equal(seccomp_compile_cached(&sc, fd, &b, &err), 0);
+	assert_int_equal(ask(&b, SYS_bpf, 0, 0, 0), SECCOMP_RET_ALLOW);
+	assert_int_equal(ask(&a, SYS_bpf, 0, 0, 0), DENY(EPERM));
+	seccomp_prog_done(&a);
+	seccomp_prog_done(&b);
+	spec_seccomp_done(&sc);
+	d = opendir(dir);
+	while ((entry = readdir(d)))
+		if (entry->d_name[0] != '.')
+			assert_int_equal(unlinkat(fd, entry->d_name, 0), 0);
+	closedir(d);
+	close(fd);
+	assert_int_equal(rmdir(dir), 0);
+	free(name);
+}
+
 static void test_caps_names(void **state)
 {
 	int cap, n;
@@ -358,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_seccomp_rules),
 		cmocka_unit_test(test_seccomp_refused),
 		cmocka_unit_test(test_seccomp_load),
+		cmocka_unit_test(test_seccomp_cache),
 		cmocka_unit_test(test_rlimit),
 		cmocka_unit_test(test_sysctl_allow_list),
 	};
