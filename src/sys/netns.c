@@ -36,6 +36,26 @@ void netns_leave(struct netns_visit *v)
 	abort();
 }
 
+int netns_new(struct err *err)
+{
+	static const char path[] = "/proc/thread-self/ns/net";
+	struct netns_visit v = {.home = open(path, O_RDONLY | O_CLOEXEC)};
+	int fd;
+
+	if (v.home < 0)
+		return err_set(err, -errno, "cannot open '%s'", path);
+	if (unshare(CLONE_NEWNET) < 0) {
+		fd = err_set(err, -errno, "cannot make a network namespace");
+		(void)close(v.home); /* only a handle */
+		return fd;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fd = err_set(err, -errno, "cannot open '%s'", path);
+	netns_leave(&v);
+	return fd;
+}
+
 int netns_socket(int fd, int domain, int type, int protocol, struct err *err)
 {
 	struct netns_visit v;

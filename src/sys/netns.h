@@ -18,5 +18,8 @@ int netns_enter(struct netns_visit *v, int fd, struct err *err);
 /* Goes back. Ends the process when that fails: it would go on in the wrong network. */
 void netns_leave(struct netns_visit *v);
 
+/* A new, empty namespace that lives as long as the fd returned. */
+int netns_new(struct err *err);
+
 /* socket(2), made inside the namespace @fd (-EBADF: here), close-on-exec. */
 int netns_socket(int fd, int domain, int type, int protocol, struct err *err);

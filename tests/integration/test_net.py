@@ -4,87 +4,20 @@
 The test process stands in for the host. A "container" is a process in a network namespace of its
 own, and an "outside" machine a third namespace behind a veth.
 """
-import ctypes
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
+from netspace import Space, enter_new_network, sh
+
 BUILD = os.environ.get("KIST_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
 TOOL = os.path.join(BUILD, "tests/helpers/net-tool")
-CLONE_NEWNET = 0x40000000
-
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-def sh(cmd, **kw):
-    return subprocess.run(cmd, shell=True, check=True, capture_output=True, text=True, **kw).stdout
-
-
-class Space:
-    """A network namespace, held by a sleeping process; code runs in it by a thread."""
-
-    def __init__(self):
-        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "600"])
-        mine = os.readlink("/proc/self/ns/net")
-        deadline = time.time() + 10
-        while os.readlink(self.path) == mine:
-            assert time.time() < deadline, "unshare did not come up"
-            time.sleep(0.005)
-        self.sh("ip link set lo up")
-
-    @property
-    def path(self):
-        return f"/proc/{self.holder.pid}/ns/net"
-
-    def sh(self, cmd):
-        return sh(f"nsenter --net={self.path} {cmd}")
-
-    def call(self, func):
-        """Runs func in a thread that has entered the namespace."""
-        result = []
-
-        def body():
-            fd = os.open(self.path, os.O_RDONLY)
-            try:
-                libc = ctypes.CDLL(None, use_errno=True)
-                assert libc.setns(fd, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-            finally:
-                os.close(fd)
-            try:
-                result.append((True, func()))
-            except Exception as e:  # handed to the caller
-                result.append((False, e))
-
-        t = threading.Thread(target=body)
-        t.start()
-        t.join()
-        ok, value = result[0]
-        if not ok:
-            raise value
-        return value
-
-    def listen(self, port, kind=socket.SOCK_STREAM):
-        def make():
-            s = socket.socket(socket.AF_INET, kind)
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.settimeout(10)
-            s.bind(("0.0.0.0", port))
-            if kind == socket.SOCK_STREAM:
-                s.listen(8)
-            return s
-
-        return self.call(make)
-
-    def close(self):
-        self.holder.send_signal(signal.SIGKILL)
-        self.holder.wait()
 
 
 class Host:
@@ -122,13 +55,9 @@ class Host:
 @pytest.fixture(scope="module", autouse=True)
 def own_network():
     """The whole module runs in a new network namespace, and goes back at its end."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-    sh("ip link set lo up")
+    back = enter_new_network()
     yield
-    assert libc.setns(home, CLONE_NEWNET) == 0
-    os.close(home)
+    back()
 
 
 @pytest.fixture
@@ -247,7 +176,7 @@ def test_hosts_loopback_is_closed_to_containers(host):
     host.attach("a", a)
     gateway = json.loads(a.sh("ip -j route show default"))[0]["gateway"]
     a.sh("ip addr del 127.0.0.1/8 dev lo")
-    a.sh("sh -c 'echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet'")
+    a.sh("echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet")
     a.sh(f"ip route add 127.0.0.1/32 via {gateway}")
     with socket.create_server(("127.0.0.1", 7002)) as s:
         with pytest.raises(OSError):

@@ -8,6 +8,7 @@
 #include "cr/image/inet.pb-c.h"
 #include "cr/image/ipc.pb-c.h"
 #include "cr/image/mount.pb-c.h"
+#include "cr/image/netns.pb-c.h"
 #include "cr/image/ns.pb-c.h"
 #include "cr/image/task.pb-c.h"
 
@@ -37,6 +38,13 @@ static const struct record_kind kinds[RECORD_MAX] = {
 	KIND(RECORD_TASK, "task", task),
 	KIND(RECORD_TREE, "tree", tree),
 	KIND(RECORD_CONTENT, "content", content),
+	KIND(RECORD_NET_LINK, "net-link", net_link),
+	KIND(RECORD_NET_ADDR, "net-addr", net_addr),
+	KIND(RECORD_NET_ROUTE, "net-route", net_message),
+	KIND(RECORD_NET_RULE, "net-rule", net_message),
+	KIND(RECORD_NET_NEIGH, "net-neigh", net_message),
+	KIND(RECORD_NET_NFT, "net-nft", net_nft),
+	KIND(RECORD_NET_SYSCTL, "net-sysctl", net_sysctl),
 	KIND(RECORD_UTS, "uts", uts),
 	KIND(RECORD_TIME, "time", time),
 	KIND(RECORD_MOUNT, "mount", mount),

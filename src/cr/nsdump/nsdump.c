@@ -7,8 +7,18 @@
 
 #include "base/util.h"
 #include "cr/nsdump/mount-internal.h"
+#include "cr/nsdump/net.h"
 #include "sys/proc.h"
 #include "sys/syscall.h"
+
+static int net_save(struct nsdump *d, struct err *err)
+{
+	autoclose int ns = openat(d->env->proc_pid_fd, "ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (ns < 0)
+		return err_set(err, -errno, "cannot open the container's network namespace");
+	return net_ns_dump(d->w, ns, err);
+}
 
 static int upper_save(struct nsdump *d, struct err *err)
 {
@@ -34,6 +44,7 @@ static const struct step {
 	{NULL, time_save},
 	{"uts", uts_save},
 	{"ipc", ipc_save},
+	{"net", net_save},
 	{"mnt", mount_save},
 	{NULL, upper_save},
 };
@@ -61,7 +72,7 @@ int nsdump_restore_prepare(const struct image *img, struct spec *spec, int upper
 	bool upper_shifted, struct err *err)
 {
 	static int (*const checks[])(const struct image *, struct err *) = {
-		uts_check, sysctl_restore_check, ipc_check, mount_check, tree_check};
+		uts_check, sysctl_restore_check, ipc_check, net_ns_check, mount_check, tree_check};
 	struct idmaps ids;
 	size_t i;
 	int r = 0;
@@ -109,6 +120,8 @@ int nsdump_restore_inside(const struct image *img, struct err *err)
 	r = uts_restore(img, err);
 	if (r == 0)
 		r = ipc_restore(img, procfd, err);
+	if (r == 0)
+		r = net_ns_restore(img, procfd, err);
 	if (r == 0)
 		r = mount_restore(img, err);
 	return r;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is inside a container's namespaces (all but net, see netdump.h): uts names, clocks, IPC
- * objects and sysctls, mounts made inside, contents of tmpfs and of the overlay's upper layer,
- * cgroups made inside. Saved from outside while the tasks are stopped; restored in phases, each of
- * which says where it runs. Namespaces that the tree shares with us are left alone.
+ * What is inside a container's namespaces: uts names, clocks, IPC objects and sysctls, the network
+ * (net.h; but for its connections), mounts made inside, contents of tmpfs and of the overlay's
+ * upper layer, cgroups made inside. Saved from outside while the tasks are stopped; restored in
+ * phases, each of which says where it runs. Namespaces that the tree shares with us are left alone.
  *
  * Not seen by any kernel interface, hence not kept: undo values of semaphores (SEM_UNDO), the
  * times and last pids of SysV objects.
