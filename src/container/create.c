@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -151,6 +152,16 @@ static void undo_directory(struct container *c)
 		log_warn("%s", err.text);
 }
 
+/* Compiled filters are kept below the state directory, as compiling one takes long. */
+static int compile_seccomp(const struct spec_seccomp *sc, struct seccomp_prog *ret, struct err *err)
+{
+	autoclose int root = container_root_open(true, NULL), dir = -EBADF;
+
+	if (root >= 0 && (mkdirat(root, "seccomp", 0700) == 0 || errno == EEXIST))
+		dir = openat(root, "seccomp", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return seccomp_compile_cached(sc, dir, ret, err);
+}
+
 static int step_programs(struct container *c, struct err *err)
 {
 	struct container_making *m = c->making;
@@ -160,7 +171,7 @@ static int step_programs(struct container *c, struct err *err)
 	if (fd < 0)
 		return fd;
 	m->init_fd = fd;
-	return sc->set && !m->payload ? seccomp_compile(sc, &m->seccomp, err) : 0;
+	return sc->set && !m->payload ? compile_seccomp(sc, &m->seccomp, err) : 0;
 }
 
 static int set_limits(struct container *c, struct err *err)
