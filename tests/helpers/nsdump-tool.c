@@ -4,6 +4,8 @@
  *   nsdump-tool save PID DIR [BEFORE [UPPER]]    BEFORE: its first mountinfo, "-": none
  *   nsdump-tool restore DIR UPPER CMD [ARG…]     CMD runs in new namespaces; UPPER "-": none
  *   nsdump-tool run CMD [ARG…]                   CMD runs in new namespaces
+ *   nsdump-tool cgroups DIR                      the cgroups of the image, their members moved
+ * Save and cgroups take hierarchies from $NSDUMP_CGROUPS: "pids=/sys/fs/cgroup/pids/x,=/…".
  * Restore plays container create by mounting a tmpfs with two files on $NSDUMP_TMPFS, and both run
  * in a user namespace whose 65536 ids start at $NSDUMP_IDS.
  */
@@ -28,14 +30,31 @@ static int open_dir(const char *path)
 	return strcmp(path, "-") == 0 ? -EBADF : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+static size_t open_cgroups(struct nsdump_cgroup *ret, size_t max)
+{
+	char *text = getenv("NSDUMP_CGROUPS"), *word;
+	size_t n = 0;
+
+	while (text && n < max && (word = strsep(&text, ","))) {
+		char *path = strchr(word, '=');
+
+		*path++ = '\0';
+		ret[n++] = (struct nsdump_cgroup){word, open_dir(path)};
+	}
+	return n;
+}
+
 static int save(int argc, char **argv, struct err *err)
 {
 	autoclose int procfd = proc_open(err), pidfd = -EBADF, dirfd = open_dir(argv[1]);
 	struct nsdump_env env = {.upper_fd = argc > 3 ? open_dir(argv[3]) : -EBADF};
 	autobuf struct buf before = {0};
+	struct nsdump_cgroup groups[8];
 	struct image_writer *w;
 	int r;
 
+	env.cgroups = groups;
+	env.n_cgroups = open_cgroups(groups, ARRAY_SIZE(groups));
 	pidfd = env.proc_pid_fd = proc_open_pid(procfd, atoi(argv[0]));
 	if (argc > 2 && strcmp(argv[2], "-") != 0) {
 		r = file_read_at(AT_FDCWD, argv[2], &before, 1 << 20);
@@ -154,6 +173,27 @@ static int restore(int argc, char **argv, struct err *err)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 4;
 }
 
+static pid_t same_pid(void *arg, pid_t vpid)
+{
+	return vpid;
+}
+
+static int restore_cgroups(char **argv, struct err *err)
+{
+	autoclose int dirfd = open_dir(argv[0]);
+	struct nsdump_cgroup groups[8];
+	size_t n = open_cgroups(groups, ARRAY_SIZE(groups));
+	struct spec *spec = spec_new();
+	struct image *img;
+	int r = image_open(dirfd, &img, err);
+
+	if (r == 0)
+		r = nsdump_restore_prepare(img, spec, -EBADF, false, err);
+	if (r == 0)
+		r = nsdump_restore_cgroups(img, groups, n, same_pid, NULL, err);
+	return r;
+}
+
 static int run(char **argv, struct err *err)
 {
 	int r = new_userns(getenv("NSDUMP_IDS"), err);
@@ -176,6 +216,8 @@ int main(int argc, char **argv)
 		r = save(argc - 2, argv + 2, &err);
 	else if (argc > 4 && strcmp(argv[1], "restore") == 0)
 		r = restore(argc - 2, argv + 2, &err);
+	else if (argc > 2 && strcmp(argv[1], "cgroups") == 0)
+		r = restore_cgroups(argv + 2, &err);
 	else if (argc > 2 && strcmp(argv[1], "run") == 0)
 		r = run(argv + 2, &err);
 	if (r < 0)

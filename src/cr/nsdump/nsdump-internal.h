@@ -56,6 +56,10 @@ int uts_restore(const struct image *img, struct err *err);
 int time_save(struct nsdump *d, struct err *err);
 int time_restore_spec(const struct image *img, struct spec *spec, struct err *err);
 
+/* cgroup.c, cgroup-restore.c */
+int cgroups_save(struct nsdump *d, struct err *err);
+int cgroups_check(const struct image *img, struct err *err);
+
 /* sysctl.c: called while visiting the ipc namespace */
 int sysctl_save(struct nsdump *d, struct err *err);
 int sysctl_restore_check(const struct image *img, struct err *err);

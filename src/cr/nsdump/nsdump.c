@@ -47,6 +47,7 @@ static const struct step {
 	{"net", net_save},
 	{"mnt", mount_save},
 	{NULL, upper_save},
+	{NULL, cgroups_save},
 };
 
 int nsdump_save(struct image_writer *w, const struct nsdump_env *env, struct err *err)
@@ -71,8 +72,9 @@ int nsdump_save(struct image_writer *w, const struct nsdump_env *env, struct err
 int nsdump_restore_prepare(const struct image *img, struct spec *spec, int upper_fd,
 	bool upper_shifted, struct err *err)
 {
-	static int (*const checks[])(const struct image *, struct err *) = {
-		uts_check, sysctl_restore_check, ipc_check, net_ns_check, mount_check, tree_check};
+	static int (*const checks[])(const struct image *, struct err *) = {uts_check,
+		sysctl_restore_check, ipc_check, net_ns_check, mount_check, tree_check,
+		cgroups_check};
 	struct idmaps ids;
 	size_t i;
 	int r = 0;
