@@ -2,7 +2,9 @@
 /* Keys that act through other functions of this folder, and the count of tasks. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/io.h"
 #include "base/util.h"
@@ -29,22 +31,21 @@ static int act_kill(struct cgroup *cg, const struct cgroup_value *v, struct err 
 
 const struct cgroup_key_ops cgroup_kill_ops = {.act = act_kill};
 
-/* Without the pids hierarchy the threads are counted one by one. */
-static int read_pids_v1(struct cgroup *cg, int fd, struct buf *ret)
+/* Without the pids controller the threads are counted one by one. */
+static int read_pids(struct cgroup *cg, int fd, struct buf *ret)
 {
 	size_t n = 0;
 	uint64_t count;
 	int r;
 
-	if (fd >= 0) {
-		r = cgroup_read_number(fd, "pids.current", &count);
-		return r < 0 ? r : buf_addf(ret, "%" PRIu64, count);
-	}
+	if (fd >= 0 && cgroup_read_number(fd, "pids.current", &count) == 0)
+		return buf_addf(ret, "%" PRIu64, count);
 	r = cgroup_tree_threads(cgroup_members_fd(cg), &n);
 	return r < 0 ? r : buf_addf(ret, "%zu", n);
 }
 
-const struct cgroup_key_ops cgroup_pids_current_ops = {.read_v1 = read_pids_v1, .unjoined = true};
+const struct cgroup_key_ops cgroup_pids_current_ops = {
+	.read_v1 = read_pids, .read_v2 = read_pids, .unjoined = true};
 
 /* Who did not join a cpuset is in the one that the starter of the cgroup's processes was in. */
 static int read_effective(struct cgroup *cg, int fd, const char *file, struct buf *ret)
@@ -63,16 +64,44 @@ static int read_effective(struct cgroup *cg, int fd, const char *file, struct bu
 	return r;
 }
 
+/* A cgroup for which cpuset is not enabled has what the nearest one above has. */
+static int read_above(int fd, const char *file, struct buf *ret)
+{
+	char path[128] = "";
+	int r, up;
+
+	for (up = 0; up < 32; up++) {
+		snprintf(path + 3 * up, sizeof(path) - 3 * up, "%s", file);
+		r = file_read_at(fd, path, ret, 65536);
+		if (r != -ENOENT)
+			return r;
+		memcpy(path + 3 * up, "../", 3);
+	}
+	return -ENOENT;
+}
+
 static int read_cpus_v1(struct cgroup *cg, int fd, struct buf *ret)
 {
 	return read_effective(cg, fd, "cpuset.effective_cpus", ret);
 }
 
-const struct cgroup_key_ops cgroup_cpus_effective_ops = {.read_v1 = read_cpus_v1, .unjoined = true};
+static int read_cpus_v2(struct cgroup *cg, int fd, struct buf *ret)
+{
+	return read_above(fd, "cpuset.cpus.effective", ret);
+}
+
+const struct cgroup_key_ops cgroup_cpus_effective_ops = {
+	.read_v1 = read_cpus_v1, .read_v2 = read_cpus_v2, .unjoined = true};
 
 static int read_mems_v1(struct cgroup *cg, int fd, struct buf *ret)
 {
 	return read_effective(cg, fd, "cpuset.effective_mems", ret);
 }
 
-const struct cgroup_key_ops cgroup_mems_effective_ops = {.read_v1 = read_mems_v1, .unjoined = true};
+static int read_mems_v2(struct cgroup *cg, int fd, struct buf *ret)
+{
+	return read_above(fd, "cpuset.mems.effective", ret);
+}
+
+const struct cgroup_key_ops cgroup_mems_effective_ops = {
+	.read_v1 = read_mems_v1, .read_v2 = read_mems_v2, .unjoined = true};

@@ -78,6 +78,9 @@ int cgroup_key_read(
 		r = it->key->unset ? buf_adds(ret, it->key->unset) : -ENOENT;
 	else
 		r = read ? read(cg, it->fd, ret) : read_file(it, ret);
+	/* On cgroup2 a controller that is not enabled limits nothing either. */
+	if (r == -ENOENT && it->v2 && it->key->unset && !(cg->roots & (1u << cg->host->v2)))
+		r = buf_adds(ret, it->key->unset);
 	if (r == -ENOENT && it->fd < 0)
 		return err_setx(err, r, "%s is not counted: cgroup '%s' is not in the %s hierarchy",
 			it->name, cg->path, cgroup_controller_name(it->key->controller, it->v2));
