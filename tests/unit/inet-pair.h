@@ -154,6 +154,8 @@ static inline uint8_t *dump(int fd, int family, int type, int protocol, size_t *
 	int fresh = socket(family, type, protocol);
 
 	kist__inet__init(msg);
+	msg->desc = malloc(sizeof(*msg->desc));
+	kist__file_desc__init(msg->desc);
 	msg->family = family;
 	msg->type = type;
 	msg->protocol = protocol;

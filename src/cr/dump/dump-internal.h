@@ -5,6 +5,7 @@
 #include "cr/dump/dump.h"
 #include "cr/file/file.h"
 #include "cr/mem/mm.h"
+#include "cr/nsdump/net-lock.h"
 #include "cr/task/task.h"
 
 struct dump_task {
@@ -21,6 +22,7 @@ struct dump {
 	size_t n, cap;
 	struct image_writer *writer;
 	struct file_dump *files;
+	struct net_lock *lock;
 	int root_fd;
 };
 

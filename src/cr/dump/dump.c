@@ -71,6 +71,24 @@ static int save_files(struct dump *d, struct err *err)
 	return r;
 }
 
+/* From here nobody answers for the tree's connections; file_dump_finish reads them. */
+static int lock_network(struct dump *d, struct err *err)
+{
+	const struct inet_conn *conns;
+	size_t n = inet_dump_connections(d->files, &conns);
+
+	return net_lock_dump(d->writer, conns, n, &d->lock, err);
+}
+
+/* Before the tasks run again: their connections leave repair mode, packets pass. */
+static void release_network(struct dump *d)
+{
+	file_dump_free(d->files);
+	d->files = NULL;
+	net_lock_free(d->lock);
+	d->lock = NULL;
+}
+
 static int hook_mapping(
 	void *arg, struct target *t, const struct vma *v, uint32_t *ret_id, struct err *err)
 {
@@ -137,6 +155,8 @@ static int save_all(struct dump *d, struct err *err)
 	r = save_tree(d, err);
 	if (r == 0)
 		r = save_files(d, err);
+	if (r == 0)
+		r = lock_network(d, err);
 	for (i = 0; r == 0 && i < d->n; i++)
 		r = save_task(d, d->tasks[i], err);
 	if (r == 0)
@@ -159,7 +179,7 @@ static void dump_done(struct dump *d)
 		free(d->tasks[i]);
 	}
 	free(d->tasks);
-	file_dump_free(d->files);
+	release_network(d);
 	image_writer_free(d->writer);
 	if (d->root_fd >= 0)
 		(void)close(d->root_fd); /* a directory */
@@ -212,9 +232,11 @@ int dump_tree(pid_t root, int dirfd, const struct dump_opts *opts, struct dump_r
 		r = dump_stopped(&d, dirfd, err);
 	count(&d, &result);
 	if (r < 0 || opts->leave_running) {
+		release_network(&d);
 		dump_let_go(&d);
 	} else {
 		file_dump_commit(d.files);
+		net_lock_keep(d.lock);
 		r = dump_kill(&d, err);
 	}
 	result.frozen_us = (now_ns(CLOCK_MONOTONIC) - start) / 1000;

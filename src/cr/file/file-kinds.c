@@ -18,6 +18,8 @@ const struct file_kind *const file_kinds[] = {
 	&file_kind_timerfd,
 	&file_kind_inotify,
 	&file_kind_pidfd,
+	&file_kind_inet,
+	&file_kind_netlink,
 	&file_kind_reg,
 	&file_kind_chardev,
 	&file_kind_epoll, /* last: a target may be anything */

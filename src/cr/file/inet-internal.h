@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "cr/file/inet.h"
@@ -37,6 +38,10 @@ const char *inet_addr_text(const Kist__InetAddress *a, char text[INET_ADDR_TEXT]
 /* The text of an address without IPv6's mapping, and its family. -EBADMSG. */
 int inet_conn_address(const Kist__InetAddress *a, int *family, char ret[INET6_ADDRSTRLEN]);
 int inet_conn_fill(const Kist__Inet *msg, struct inet_conn *ret);
+
+/* ---- inet-diag.c ---- */
+/* Where the socket with this inode is connecting to (TCP, SYN_SENT); -EAGAIN when it is not. */
+int inet_diag_peer(int netns_fd, int family, ino_t ino, union inet_addr *ret, struct err *err);
 
 /* ---- inet-opts.c ---- */
 /* What differs between @fd and @fresh, a new socket of the same kind, as options of the message. */
@@ -100,3 +105,9 @@ int inet_packet_send(const struct inet_packet *p, struct err *err);
 int inet_udp_queue_get(int fd, Kist__Inet *msg, struct err *err);
 /* Sends each datagram again, from its first sender's address. */
 int inet_udp_queue_set(int fd, const Kist__Inet *msg, struct err *err);
+
+/* ---- inet-restore.c, for the row in inet.c ---- */
+struct file_restore;
+int inet_restore_check(struct file_restore *r, const ProtobufCMessage *m, struct err *err);
+int inet_restore_open(struct file_restore *r, const ProtobufCMessage *m, int pass, struct err *err);
+int inet_restore_last(struct file_restore *r, const ProtobufCMessage *m, struct err *err);

@@ -41,7 +41,8 @@ struct shared_thread {
 
 struct restore_shared { /* one mapping, shared by all processes of the restore */
 	atomic_uint stage, arrived, failed;
-	struct err err; /* of the first to fail */
+	bool net_locked; /* by the root, in its network namespace: to be undone on failure */
+	struct err err;	 /* of the first to fail */
 	struct {
 		uint64_t player, area, area_size, scratch; /* the boot area of a task */
 	} * boot;

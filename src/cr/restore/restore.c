@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/util.h"
+#include "cr/nsdump/net-lock.h"
 #include "cr/restore/restore-internal.h"
 #include "sys/proc.h"
 #include "sys/syscall.h"
@@ -92,6 +93,10 @@ void restore_free(struct restore *r)
 	if (!r)
 		return;
 	file_restore_free(r->files);
+	/* In a namespace of the tree's own the lock went with it; then there is none here either.
+	 */
+	if (r->shared && r->shared->net_locked)
+		(void)net_lock_release(r->img, -EBADF, NULL); /* the first error is the one */
 	if (r->shared)
 		(void)munmap(r->shared, r->shared_size); /* ours, whole */
 	if (r->procfd >= 0)

@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "base/util.h"
+#include "cr/nsdump/net-lock.h"
 #include "cr/restore/restore-internal.h"
 #include "sys/proc.h"
 #include "sys/syscall.h"
@@ -209,6 +210,24 @@ static int fill(struct restore *r, const struct plan_task *t, int *ret_pages, st
 	return e;
 }
 
+/* Connections are made behind the network lock, and go live when it is gone. */
+static int open_files(struct restore *r, struct err *err)
+{
+	int e = net_lock_restore(r->img, -EBADF, &r->shared->net_locked, err);
+
+	return e < 0 ? e : file_restore_open(r->files, err);
+}
+
+static int finish_files(struct restore *r, struct err *err)
+{
+	int e = net_lock_release(r->img, -EBADF, err);
+
+	if (e < 0)
+		return e;
+	r->shared->net_locked = false;
+	return file_restore_last(r->files, err);
+}
+
 void task_main(struct restore *r, size_t index)
 {
 	struct plan_task *t = &r->tasks[index];
@@ -217,7 +236,7 @@ void task_main(struct restore *r, size_t index)
 	bool zombie;
 
 	if (index == 0)
-		e = file_restore_open(r->files, &err);
+		e = open_files(r, &err);
 	if (e < 0)
 		task_fail(r, &err);
 	take_place(r, index);
@@ -228,7 +247,7 @@ void task_main(struct restore *r, size_t index)
 		task_fail(r, &err);
 	stage_arrive(r, STAGE_LAST);
 	if (index == 0)
-		e = file_restore_last(r->files, &err);
+		e = finish_files(r, &err);
 	if (e < 0)
 		task_fail(r, &err);
 	stage_arrive(r, STAGE_MEMORY);
