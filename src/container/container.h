@@ -55,6 +55,9 @@ struct container {
 	struct container_making *making; /* only in the process that creates it */
 };
 
+/* In the container's directory: mountinfo at creation. What is mounted later was mounted inside. */
+#define CONTAINER_MOUNTS_FILE "mountinfo"
+
 /* The fd of KIST_ROOT, made when @create. -ENOENT when there is none. The caller closes it. */
 int container_root_open(bool create, struct err *err);
 
@@ -86,6 +89,11 @@ int container_name_check(const char *name, struct err *err);
  */
 struct container_payload {
 	void *arg;
+	/*
+	 * Before the first process is made, when the container's directory is there: may fill
+	 * upper/ below c->dir_fd and change c->params->spec. NULL: nothing.
+	 */
+	int (*prepare)(void *arg, struct container *c, struct err *err);
 	int (*child)(void *arg, struct err *err);
 	int (*parent)(void *arg, const struct container *c, struct err *err);
 	const char *net_guard; /* see net_bridge_attach, or NULL */

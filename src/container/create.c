@@ -18,7 +18,8 @@
 #include "sys/proc.h"
 #include "tty/tty.h"
 
-#define KILL_MS 10000
+#define KILL_MS	      10000
+#define MOUNTINFO_MAX (16u << 20)
 
 struct step {
 	const char *name;
@@ -162,6 +163,13 @@ static int compile_seccomp(const struct spec_seccomp *sc, struct seccomp_prog *r
 	return seccomp_compile_cached(sc, dir, ret, err);
 }
 
+static int step_prepare(struct container *c, struct err *err)
+{
+	const struct container_payload *p = c->making->payload;
+
+	return p && p->prepare ? p->prepare(p->arg, c, err) : 0;
+}
+
 static int step_programs(struct container *c, struct err *err)
 {
 	struct container_making *m = c->making;
@@ -299,6 +307,20 @@ static int step_ready(struct container *c, struct err *err)
 	return 0;
 }
 
+static int step_mounts(struct container *c, struct err *err)
+{
+	autobuf struct buf b = {0};
+	char path[32];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)c->pid);
+	r = file_read_at(AT_FDCWD, path, &b, MOUNTINFO_MAX);
+	if (r < 0)
+		return err_set(err, r, "cannot read '%s'", path);
+	r = file_replace_at(c->dir_fd, CONTAINER_MOUNTS_FILE, b.data, b.len, 0600);
+	return r < 0 ? err_set(err, r, "cannot note the container's mounts") : 0;
+}
+
 static int step_record(struct container *c, struct err *err)
 {
 	c->created = time(NULL);
@@ -329,12 +351,14 @@ static int step_payload(struct container *c, struct err *err)
 static const struct step steps[] = {
 	{"check", step_check, NULL},
 	{"directory", step_directory, undo_directory},
+	{"prepare", step_prepare, NULL},
 	{"programs", step_programs, NULL},
 	{"cgroup", step_cgroup, undo_cgroup},
 	{"stdio", step_stdio, NULL},
 	{"spawn", step_spawn, container_unspawn},
 	{"network", step_network, undo_network},
 	{"ready", step_ready, NULL},
+	{"mounts", step_mounts, NULL},
 	{"record", step_record, NULL},
 	{"payload", step_payload, NULL},
 };
