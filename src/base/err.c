@@ -12,6 +12,7 @@ static void err_fill(struct err *err, int code, const char *fmt, va_list ap, int
 	int r;
 
 	err->code = code;
+	err->exit_status = 0;
 	err->hint[0] = '\0';
 	r = vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	n = r < 0 ? 0 : (size_t)r;

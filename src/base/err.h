@@ -12,7 +12,8 @@
 #define ERR_HINT_MAX 512
 
 struct err {
-	int code; /* -errno, 0: no error */
+	int code;	 /* -errno, 0: no error */
+	int exit_status; /* with which kist is to end because of it, 0: the usual one */
 	char text[ERR_TEXT_MAX];
 	char hint[ERR_HINT_MAX];
 };

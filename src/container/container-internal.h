@@ -28,7 +28,6 @@ int container_attach_address(const struct container *c, struct sockaddr_un *ret)
 int container_release(struct container *c, struct err *err);
 
 /* state.c */
-int container_to_json(const struct container *c, json_t **ret, struct err *err);
 /* Locked, and also when its state is damaged: to be removed. */
 int container_open_any(const char *name, struct container **ret, struct err *err);
 
@@ -84,6 +83,8 @@ struct process_plan {
 };
 /* rlimits, credentials, …, exec. Returns only to fail. */
 int process_become(const struct process_plan *p, struct err *err);
+/* Says that @command cannot be executed, with the exit status that shells use for it. */
+int process_exec_error(int code, const char *command, struct err *err);
 /* A new pty of the devpts at /dev/pts: *ret_slave and *ret_master. */
 int process_pty(const struct spec_process *p, int *ret_master, int *ret_slave, struct err *err);
 /* Puts @fds (-EBADF: leave as it is) at 0-2. */

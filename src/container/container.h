@@ -72,6 +72,8 @@ int container_list(char ***ret, struct err *err);
 int container_refresh(struct container *c, struct err *err);
 /* Writes state.json (the container must be locked). Fields may be changed before, by the caller. */
 int container_save(struct container *c, struct err *err);
+/* All that state.json holds, with the status of now. The caller's (json_decref). */
+int container_to_json(const struct container *c, json_t **ret, struct err *err);
 /* The name that a container gets when the user gives none; or is this a name: letters, digits, _+-.
  */
 int container_name_make(char **ret, struct err *err);
@@ -109,7 +111,7 @@ int container_create(struct container_params *params, const struct container_pay
 /* Lets the command of a created container go; fails when it cannot be executed. Unlocks. */
 int container_start(struct container *c, struct err *err);
 /* Sets a stopped container up again from its state (params, upper/ kept). As container_create. */
-int container_recreate(const char *name, struct container **ret, struct err *err);
+int container_recreate(const char *name, bool detach, struct container **ret, struct err *err);
 
 /*
  * After container_start, or container_create with a payload, in the same process: passes signals,
@@ -131,6 +133,9 @@ int container_detach(int (*make)(void *arg, struct container **ret, struct err *
  */
 int container_finish(const char *name, int exit_status, struct err *err);
 
+/* argv[0] with which the monitor starts kist for that, and the name as argv[1]. */
+#define CONTAINER_FINISH "kist-finish"
+
 /* Sends a signal to the first process. "container not running" when it does not run. */
 int container_kill(struct container *c, int sig, struct err *err);
 /* SIGTERM, after @timeout_s seconds SIGKILL; returns when the container has ended. */
@@ -138,12 +143,3 @@ int container_stop(struct container *c, int timeout_s, struct err *err);
 int container_freeze(struct container *c, bool freeze, struct err *err);
 /* Removes cgroup, network and files; -EBUSY while it runs, unless @force, which kills it first. */
 int container_delete(const char *name, bool force, struct err *err);
-
-struct container_exec {
-	const struct spec_process *process; /* args, env, cwd, user, caps, … */
-	bool interactive;		    /* stdin is passed on */
-	bool detach;
-};
-/* Runs one more process inside; *ret_status is its exit status (0 when detached). */
-int container_exec(
-	struct container *c, const struct container_exec *exec, int *ret_status, struct err *err);

@@ -431,7 +431,7 @@ int container_create(struct container_params *params, const struct container_pay
 	return r;
 }
 
-int container_recreate(const char *name, struct container **ret, struct err *err)
+int container_recreate(const char *name, bool detach, struct container **ret, struct err *err)
 {
 	struct container *c;
 	int r = container_open_locked(name, &c, err);
@@ -448,6 +448,7 @@ int container_recreate(const char *name, struct container **ret, struct err *err
 		r = err_oom(err);
 	if (r == 0) {
 		c->making->again = true;
+		c->params->detach = detach;
 		r = make(c, err);
 	}
 	if (r < 0)
@@ -466,8 +467,7 @@ static int wait_exec(struct container *c, struct err *err)
 	if (r == -EPIPE)
 		return 0;
 	if (r == START_EXEC_FAILED)
-		return err_set(
-			err, msg.code, "cannot execute '%s'", c->params->spec->process.args[0]);
+		return process_exec_error(msg.code, c->params->spec->process.args[0], err);
 	return r < 0 ? r : err_setx(err, -EPROTO, "unexpected message of the container");
 }
 

@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "container/embedded.h"
 #include "container/making.h"
+#include "sys/syscall.h"
 
 #define ATTACH_SOCKET	"attach"
 #define ATTACH_BACKLOG	8
@@ -68,6 +69,9 @@ static int arrange_fds(int fds[MONITOR_FDS], struct err *err)
 	for (i = 0; i < MONITOR_PIDFD; i++)
 		if (dup2(null, i) < 0)
 			return err_set(err, -errno, "cannot arrange the monitor's fds");
+	/* The caller's own fds are not to live on in the monitor. */
+	if (sys_close_range(MONITOR_FDS, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_set(err, -errno, "cannot close the fds of the caller");
 	for (i = MONITOR_PIDFD; i < MONITOR_FDS; i++) {
 		if (fds[i] < 0)
 			(void)close(i); /* whatever was there has no use in the monitor */

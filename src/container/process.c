@@ -15,6 +15,9 @@
 #include "sys/syscall.h"
 #include "tty/tty.h"
 
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND	    127
+
 #define PTMX "/dev/pts/ptmx"
 
 int process_pty(const struct spec_process *p, int *ret_master, int *ret_slave, struct err *err)
@@ -80,6 +83,14 @@ static int executable(const char *path)
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
+int process_exec_error(int code, const char *command, struct err *err)
+{
+	err_set(err, code, "cannot execute '%s'", command);
+	if (err)
+		err->exit_status = code == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+	return code;
+}
+
 /* Finds args[0] as execvp(3) would, with the PATH that the process is to have. */
 static int find_executable(const struct spec_process *p, char path[PATH_MAX], struct err *err)
 {
@@ -90,7 +101,7 @@ static int find_executable(const struct spec_process *p, char path[PATH_MAX], st
 	if (strchr(p->args[0], '/')) {
 		snprintf(path, PATH_MAX, "%s", p->args[0]);
 		r = executable(path);
-		return r < 0 ? err_set(err, r, "cannot execute '%s'", path) : 0;
+		return r < 0 ? process_exec_error(r, path, err) : 0;
 	}
 	for (e = p->env; e && *e; e++)
 		if (strncmp(*e, "PATH=", 5) == 0)
@@ -107,8 +118,9 @@ static int find_executable(const struct spec_process *p, char path[PATH_MAX], st
 			found = r;
 	}
 	if (found == -EACCES)
-		return err_set(err, found, "cannot execute '%s'", p->args[0]);
+		return process_exec_error(found, p->args[0], err);
 	err_setx(err, found, "executable file '%s' not found in $PATH", p->args[0]);
+	err->exit_status = EXIT_NOT_FOUND;
 	return err_hint(err, "PATH in the container is '%s'", dirs);
 }
 

@@ -27,7 +27,6 @@
 /* A client that takes no output for so long is let go: the container must not wait for it. */
 #define CLIENT_SECONDS 2
 #define CLIENTS	       8
-#define CHUNK	       4096
 #define STATUS_UNKNOWN 255
 #define DRAIN_MAX      4096 /* reads */
 
@@ -41,7 +40,8 @@ struct monitor {
 	char open[MONITOR_FDS]; /* which of the fds are there */
 };
 
-static char chunk[CHUNK];
+/* A packet: its type, then data. */
+static char chunk[1 + ATTACH_MAX];
 
 static void shut(struct monitor *m, int fd)
 {
@@ -78,11 +78,20 @@ static void drop(struct monitor *m, int i)
 	m->client[i] = -1;
 }
 
+static void send_all(struct monitor *m, long n)
+{
+	int i;
+
+	for (i = 0; i < CLIENTS; i++)
+		if (m->client[i] >= 0 &&
+			TINY_CALL(__NR_sendto, m->client[i], chunk, n, MSG_NOSIGNAL, 0) < 0)
+			drop(m, i);
+}
+
 /* Passes on what can be read from @fd. Returns 0 when nothing is left for now. */
 static int output(struct monitor *m, int fd)
 {
-	long n = tiny_read(fd, chunk, CHUNK);
-	int i;
+	long n = tiny_read(fd, chunk + 1, ATTACH_MAX);
 
 	if (n == -EINTR)
 		return 1;
@@ -92,11 +101,9 @@ static int output(struct monitor *m, int fd)
 		shut(m, fd);
 		return 0;
 	}
-	log_add(m, chunk, n);
-	for (i = 0; i < CLIENTS; i++)
-		if (m->client[i] >= 0 &&
-			TINY_CALL(__NR_sendto, m->client[i], chunk, n, MSG_NOSIGNAL, 0) < 0)
-			drop(m, i);
+	log_add(m, chunk + 1, n);
+	chunk[0] = ATTACH_DATA;
+	send_all(m, 1 + n);
 	return 1;
 }
 
@@ -154,7 +161,7 @@ static void resize(struct monitor *m, const char *p, long n)
 
 static void packet(struct monitor *m, int i)
 {
-	long n = TINY_CALL(__NR_recvfrom, m->client[i], chunk, ATTACH_MAX + 1, MSG_DONTWAIT, 0);
+	long n = TINY_CALL(__NR_recvfrom, m->client[i], chunk, sizeof(chunk), MSG_DONTWAIT, 0);
 	long k;
 
 	if (n == -EAGAIN || n == -EINTR)
@@ -272,10 +279,11 @@ int tiny_main(int argc, char **argv, char **envp)
 	for (i = MONITOR_OUT; i <= MONITOR_CONSOLE; i++)
 		for (k = 0; k < DRAIN_MAX && m.open[i] && output(&m, i); k++)
 			;
-	record(end_status(&m));
-	for (i = 0; i < CLIENTS; i++)
-		if (m.client[i] >= 0)
-			drop(&m, i);
+	k = end_status(&m);
+	record(k);
+	chunk[0] = ATTACH_STATUS;
+	chunk[1] = (char)k;
+	send_all(&m, 2);
 	finish[1] = m.name;
 	all = 0;
 	tiny_sigmask(&all, 0);

@@ -32,10 +32,11 @@ enum monitor_fd {
 	MONITOR_FDS,
 };
 
-/* First byte of a packet from `kist attach` to the monitor; packets back are bare output. */
+/* First byte of a packet between `kist attach` and the monitor. */
 enum attach_packet {
-	ATTACH_DATA = 'd', /* then at most ATTACH_MAX bytes of input */
-	ATTACH_SIZE = 'w', /* then two unsigned shorts: rows, columns */
-	ATTACH_EOF = 'e',  /* the caller's stdin has ended */
+	ATTACH_DATA = 'd', /* then input, or output (at most ATTACH_MAX bytes) */
+	ATTACH_SIZE = 'w', /* to the monitor: then rows and columns, 16 bits each, low byte first */
+	ATTACH_EOF = 'e',  /* to the monitor: the caller's stdin has ended */
+	ATTACH_STATUS = 'x', /* from it: the container has ended; then its status, one byte */
 };
-#define ATTACH_MAX 2048
+#define ATTACH_MAX 4096
