@@ -150,12 +150,13 @@ static int print(void)
 {
 	struct spec *spec = spec_new();
 	struct err err = {0};
-	char *text;
+	autofree char *text = NULL;
 
 	if (!spec)
 		return 97;
 	check(spec_defaults(spec, &err), &err);
 	check(spec_print(spec, &text, &err), &err);
+	spec_free(spec);
 	return fputs(text, stdout) < 0;
 }
 

@@ -14,7 +14,8 @@ BUILD = os.environ.get("KIST_BUILD", os.path.join(os.path.dirname(__file__), "..
 TOOL = os.path.abspath(os.path.join(BUILD, "tests/helpers/rootfs-tool"))
 BUSYBOX = shutil.which("busybox")
 
-pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+pytestmark = [pytest.mark.asan,
+              pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
               pytest.mark.skipif(not BUSYBOX, reason="needs busybox-static")]
 
 KINDS = ("bind", "overlay", "host")
@@ -242,6 +243,34 @@ def test_host_read_only_root(bundle):
 
     p = run("touch /etc/x; touch /mnt/x; touch /tmp/x && echo tmp")
     assert p.stdout == "tmp\n" and p.stderr.count("Read-only file system") == 2
+
+
+@pytest.mark.parametrize("userns", ((), ("--userns", "100000:100000:65536")))
+def test_run_without_rootfs(kist, userns):
+    """The same by `kist run`, which starts where a user does."""
+    mark = f"/etc/kist-test-{uuid.uuid4().hex}"
+    if userns and kist("run", "--rm", *userns, "--", "true", check=False).returncode:
+        pytest.skip("the host's root file system has no idmapped mounts")
+    out = kist("run", "--rm", *userns, "--", "sh", "-ec", f"""
+        stat -c %u /etc; echo x > {mark}; cat {mark}; stat -c %u {mark}; rm -r /usr/share/doc
+        mkdir /new; ls -A /tmp /run | wc -l; test -c /dev/null; awk '$5 == "/"' /proc/self/mountinfo
+        """).stdout.split()
+    assert out[:5] == ["0", "x", "0", "3", out[4]] and "overlay" in out
+    assert not os.path.exists(mark) and os.path.isdir("/usr/share/doc")
+    assert not os.path.exists("/new")
+
+
+def test_run_with_rootfs_and_volumes(kist, bundle):
+    src = bundle.path / "src"
+    src.mkdir()
+    (bundle.rootfs / "marker").write_text("rootfs\n")
+    out = kist("run", "--rm", "--rootfs", bundle.rootfs, "-v", f"{src}:/data", "-v",
+               f"{src}:/ro:ro", "--", "sh", "-c", "cat /marker; echo v > /data/v; cat /ro/v; "
+               "touch /ro/x 2>/dev/null || echo read-only; touch /gone").stdout
+    assert out == "rootfs\nv\nread-only\n"
+    assert (src / "v").exists() and not (bundle.rootfs / "gone").exists()
+    kist("run", "--rm", "--rootfs", bundle.rootfs, "--rw", "--", "touch", "/stays")
+    assert (bundle.rootfs / "stays").exists()
 
 
 # ---- user namespaces ----

@@ -10,7 +10,7 @@ import pytest
 BUILD = os.environ.get("KIST_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
 TOOL = os.path.abspath(os.path.join(BUILD, "tests/helpers/rootfs-tool"))
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+pytestmark = [pytest.mark.asan, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
 PRELUDE = """
 import ctypes, errno, os
@@ -165,3 +165,20 @@ def test_keys_and_kernel_memory_are_masked(box):
     assert box.out("print(len(open('/proc/keys').read()), os.listdir('/sys/firmware'), "
                    "os.path.exists('/proc/kcore') and len(open('/proc/kcore', 'rb').read()))") \
         [:2] == ["0", "[]"]
+
+
+def test_run_has_all_of_it(kist):
+    out = kist("run", "--rm", "--", "sh", "-c", "grep -E '^(Cap|Seccomp:)' /proc/self/status; "
+               "swapoff /nothing 2>&1; cat /proc/keys | wc -c; echo 1 > /proc/sys/vm/swappiness"
+               " || echo read-only").stdout
+    for line in ("CapEff:\t00000000800405fb", "CapBnd:\t00000000800405fb",
+                 "CapInh:\t0000000000000000", "Seccomp:\t2"):
+        assert line in out
+    assert out.endswith("0\nread-only\n")
+
+
+def test_run_caps_decide_the_filter(kist):
+    code = PRELUDE + "print(call(321, 99, 0, 0), call(161, b'/'))"
+    out = kist("run", "--rm", "--cap-add", "SYS_ADMIN", "--cap-drop", "SYS_CHROOT", "--",
+               "/usr/bin/python3", "-c", code).stdout
+    assert out.split() == ["EINVAL", "EPERM"]
