@@ -282,6 +282,7 @@ uint32_t dump_find_slot(struct file_dump *d, struct target *t, int fd)
 static int dump_reopened(struct file_dump *d, struct fd_view *v, uint32_t *ret_id, struct err *err)
 {
 	struct file_reopened *m;
+	uint32_t id;
 	size_t i;
 	int r;
 
@@ -302,10 +303,10 @@ static int dump_reopened(struct file_dump *d, struct fd_view *v, uint32_t *ret_i
 	if (!m->link)
 		return err_oom(err);
 	d->n_reopened++;
-	d->last_id++;
-	r = dump_new(d, v, m->id, err);
+	id = ++d->last_id; /* the array may move while the kind is at work */
+	r = dump_new(d, v, id, err);
 	if (r == 0)
-		*ret_id = d->reopened[i].id;
+		*ret_id = id;
 	return r;
 }
 
