@@ -52,6 +52,23 @@ static const char *const env[] = {
 	"TERM=xterm",
 };
 
+/* a row's number -1: any */
+static const struct {
+	char type;
+	int major, minor;
+	const char *access;
+} devices[] = {
+	{'c', -1, -1, "m"}, {'b', -1, -1, "m"}, {'c', 1, 3, "rwm"}, /* null */
+	{'c', 1, 5, "rwm"},					    /* zero */
+	{'c', 1, 7, "rwm"},					    /* full */
+	{'c', 1, 8, "rwm"},					    /* random */
+	{'c', 1, 9, "rwm"},					    /* urandom */
+	{'c', 5, 0, "rwm"},					    /* tty */
+	{'c', 5, 1, "rwm"},					    /* console */
+	{'c', 5, 2, "rwm"},					    /* ptmx */
+	{'c', 136, -1, "rwm"},					    /* pts/N */
+};
+
 static int add_all(char ***v, const char *const *s, size_t n)
 {
 	size_t i;
@@ -83,6 +100,34 @@ static int add_mounts(struct spec *spec)
 	return 0;
 }
 
+int spec_add_device_rules(struct spec *spec, bool deny_all, struct err *err)
+{
+	struct spec_linux *l = &spec->linux_;
+	struct spec_device_rule *r = reallocarray(
+		l->device_rules, l->n_device_rules + ARRAY_SIZE(devices) + 1, sizeof(*r));
+	size_t i;
+
+	if (!r)
+		return err_oom(err);
+	l->device_rules = r;
+	r += l->n_device_rules;
+	if (deny_all)
+		*r++ = (struct spec_device_rule){
+			.type = 'a', .major = SPEC_UNSET, .minor = SPEC_UNSET, .access = "rwm"};
+	for (i = 0; i < ARRAY_SIZE(devices); i++) {
+		*r = (struct spec_device_rule){
+			.allow = true,
+			.type = devices[i].type,
+			.major = devices[i].major < 0 ? SPEC_UNSET : devices[i].major,
+			.minor = devices[i].minor < 0 ? SPEC_UNSET : devices[i].minor,
+		};
+		memcpy(r->access, devices[i].access, strlen(devices[i].access));
+		r++;
+	}
+	l->n_device_rules = (size_t)(r - l->device_rules);
+	return 0;
+}
+
 int spec_defaults(struct spec *spec, struct err *err)
 {
 	struct spec_caps *caps = &spec->process.caps;
@@ -106,5 +151,5 @@ int spec_defaults(struct spec *spec, struct err *err)
 		l->ns[i].enabled = i != SPEC_NS_USER && i != SPEC_NS_TIME;
 	caps->set = true;
 	caps->bounding = caps->effective = caps->permitted = SPEC_CAPS_DEFAULT;
-	return 0;
+	return spec_add_device_rules(spec, true, err);
 }

@@ -195,10 +195,17 @@ void spec_seccomp_done(struct spec_seccomp *sc);
 /*
  * Makes @spec what `kist run` and `kist-oci spec` start from: all namespaces but user and time, the
  * standard mounts (proc, dev tmpfs, devpts, shm, mqueue, sysfs ro, cgroup), podman's default
- * capabilities, masked and read-only paths, rlimits as inherited, PATH and TERM, cwd "/". The
- * default seccomp profile depends on the final capabilities: add it by seccomp_default (security).
+ * capabilities, devices, masked and read-only paths, rlimits as inherited, PATH and TERM, cwd "/".
+ * The default seccomp profile depends on the final capabilities: add it by seccomp_default
+ * (security).
  */
 int spec_defaults(struct spec *spec, struct err *err);
+/*
+ * Adds, as every OCI runtime does, the rules that let a container use its own terminals and the
+ * harmless nodes of /dev, and make (not use) any node; and before them, if @deny_all, that nothing
+ * else is allowed. Part of spec_defaults.
+ */
+int spec_add_device_rules(struct spec *spec, bool deny_all, struct err *err);
 
 /* Parses config.json. A wrong field is refused with its JSON path; unknown fields are ignored. */
 int spec_parse(const char *json, size_t len, struct spec **ret, struct err *err);

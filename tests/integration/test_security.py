@@ -182,3 +182,17 @@ def test_run_caps_decide_the_filter(kist):
     out = kist("run", "--rm", "--cap-add", "SYS_ADMIN", "--cap-drop", "SYS_CHROOT", "--",
                "/usr/bin/python3", "-c", code).stdout
     assert out.split() == ["EINVAL", "EPERM"]
+
+
+def test_run_device_policy(kist):
+    """Any node may be made, only the harmless ones used. /dev/kmsg (1:11) stands for the others."""
+    script = """
+        mknod /dev/kmsg2 c 1 11 && echo made
+        head -c 1 /dev/kmsg2 2>&1 | grep -o 'Operation not permitted'
+        for n in null zero full random urandom tty; do test -w /dev/$n; done
+        head -c 3 /dev/urandom | wc -c; echo x > /dev/null && echo null"""
+    out = kist("run", "--rm", "--cap-add", "MKNOD", "--", "sh", "-c", script).stdout
+    assert out.splitlines() == ["made", "Operation not permitted", "3", "null"]
+    tty = kist("run", "--rm", "-t", "--", "sh", "-c", "echo on > $(tty); echo con > /dev/console; "
+               "python3 -c 'import pty; pty.openpty(); print(1)'").stdout
+    assert tty.split() == ["on", "con", "1"]
