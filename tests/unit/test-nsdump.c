@@ -187,6 +187,14 @@ static void test_mountinfo(void **state)
 	assert_int_equal(mount_attrs("rw,relatime"), 0);
 	assert_int_equal(mount_attrs("ro,nosuid,noatime"), 0x01 | 0x02 | 0x10);
 	mounts_done(&m);
+	assert_int_equal(mounts_parse(strdup("5 9 0:1 / /c rw - a b rw\n7 1 0:1 / / rw - a b rw\n"
+					     "9 7 0:1 / /p rw - a b rw\n"),
+				 &m, &err),
+		0);
+	assert_int_equal(m.v[0].id, 7);
+	assert_int_equal(m.v[1].id, 9);
+	assert_int_equal(m.v[2].id, 5);
+	mounts_done(&m);
 	assert_int_equal(mounts_parse(strdup("nonsense\n"), &m, &err), -EINVAL);
 }
 

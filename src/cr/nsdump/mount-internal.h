@@ -8,7 +8,7 @@
 
 /* ---- mounts.c: a mountinfo as a list ---- */
 struct mounts {
-	struct mountinfo *v; /* in the order of the file: parents first */
+	struct mountinfo *v; /* parents first, else in the order of the file */
 	size_t n, cap;
 	char *text; /* what the strings point into */
 };

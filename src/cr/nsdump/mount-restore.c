@@ -240,11 +240,12 @@ int mount_restore(const struct image *img, struct err *err)
 	self = proc_open_pid(procfd, getpid());
 	if (self < 0)
 		return err_set(err, self, "cannot open '/proc/self'");
-	r = mounts_read(self, &own, err);
+	/* First, so that names under the removed mounts are free. */
+	r = restore_removed(img, err);
+	if (r == 0)
+		r = mounts_read(self, &own, err);
 	if (r == 0)
 		r = restore_created(img, &own, err);
-	if (r == 0)
-		r = restore_removed(img, err);
 	for (i = 0; r == 0 && i < image_count(img, RECORD_MOUNT); i++)
 		if (mount_at(img, i)->origin == KIST__MOUNT_ORIGIN__INSIDE)
 			r = restore_inside(img, i, err);

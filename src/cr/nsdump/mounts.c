@@ -17,6 +17,39 @@ void mounts_done(struct mounts *m)
 	*m = (struct mounts){0};
 }
 
+/* Is the parent of a mount among v[first…n)? */
+static bool waits(const struct mounts *m, size_t first, int parent, int id)
+{
+	size_t i;
+
+	for (i = first; i < m->n && parent != id; i++)
+		if (m->v[i].id == parent)
+			return true;
+	return false;
+}
+
+/*
+ * The kernel lists mounts in the order in which they were made, which need not be the order in
+ * which they were attached: a parent may stand behind its child.
+ */
+static void parents_first(struct mounts *m)
+{
+	struct mountinfo mi;
+	size_t i, k;
+
+	for (i = 0; i < m->n; i++) {
+		/* the first of the rest whose parent is not in the rest; a ring stays as it is */
+		for (k = i; k < m->n; k++)
+			if (!waits(m, i, m->v[k].parent, m->v[k].id))
+				break;
+		if (k == i || k == m->n)
+			continue;
+		mi = m->v[k];
+		memmove(&m->v[i + 1], &m->v[i], (k - i) * sizeof(mi));
+		m->v[i] = mi;
+	}
+}
+
 int mounts_parse(char *text, struct mounts *ret, struct err *err)
 {
 	struct mounts m = {.text = text};
@@ -37,6 +70,7 @@ int mounts_parse(char *text, struct mounts *ret, struct err *err)
 		mounts_done(&m);
 		return err_set(err, r, "cannot understand the container's mountinfo");
 	}
+	parents_first(&m);
 	*ret = m;
 	return 0;
 }

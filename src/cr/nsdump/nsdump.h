@@ -32,7 +32,7 @@ struct nsdump_env {
 	 */
 	const char *mounts_before;
 	int upper_fd;	    /* directory of what the container changed in its rootfs, or -EBADF */
-	bool upper_shifted; /* owners on disk are the container's (rootfs_plan.idmap) */
+	bool upper_shifted; /* owners on disk are the container's (container_params.idmap) */
 	const struct nsdump_cgroup *cgroups;
 	size_t n_cgroups;
 };
