@@ -74,6 +74,13 @@ const char *cgroup_path(const struct cgroup *cg)
 	return cg->path;
 }
 
+int cgroup_dir(const struct cgroup *cg, size_t i, const char **ret_controllers)
+{
+	if (cgroup_host_hierarchy(cg->host, i, ret_controllers) < 0)
+		return -ENOENT;
+	return cg->fd[i];
+}
+
 int cgroup_open_in(struct cgroup *cg, size_t i)
 {
 	const char *path = cgroup_relative(cg->path);

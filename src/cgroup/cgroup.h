@@ -42,6 +42,11 @@ int cgroup_open(struct cgroup_host *host, const char *path, struct cgroup **ret,
 int cgroup_open_pid(struct cgroup_host *host, pid_t pid, struct cgroup **ret, struct err *err);
 void cgroup_free(struct cgroup *cg); /* closes; the directories stay */
 const char *cgroup_path(const struct cgroup *cg);
+/*
+ * Its directory fd in hierarchy @i of the host (-EBADF: none there; -ENOENT past the last), which
+ * stays the cgroup's, and that hierarchy's controllers ("" for cgroup2).
+ */
+int cgroup_dir(const struct cgroup *cg, size_t i, const char **ret_controllers);
 /* Kills what is inside if @kill, waits on populated (at most @timeout_ms), removes the tree. */
 int cgroup_destroy(struct cgroup *cg, bool kill, int timeout_ms, struct err *err);
 

@@ -442,8 +442,10 @@ int container_recreate(const char *name, bool detach, struct container **ret, st
 		r = err_setx(err, -EBUSY, "container '%s' is %s, and not stopped", name,
 			c->params ? container_status_name(c->status)
 				  : "left over from a failed creation");
-	if (r == 0)
+	if (r == 0) {
+		c->net_parked = false;
 		r = container_release(c, err);
+	}
 	if (r == 0 && !(c->making = making_new()))
 		r = err_oom(err);
 	if (r == 0) {

@@ -102,7 +102,12 @@ int container_release(struct container *c, struct err *err)
 	if (r < 0 || (c->params && c->params->net != CONTAINER_NET_BRIDGE))
 		return r;
 	root = container_root_open(false, err);
-	r = root < 0 ? root : net_bridge_detach(root, c->name, err);
+	if (root < 0)
+		return root;
+	r = c->net_parked ? net_bridge_park(root, c->name, err)
+			  : net_bridge_detach(root, c->name, err);
+	if (r == -ENOENT)
+		r = 0; /* there was no lease */
 	if (r == 0)
 		c->net_attached = false;
 	return r;
@@ -144,6 +149,7 @@ static int remove_one(struct container *c, bool force, struct err *err)
 	}
 	if (c->pidfd >= 0) /* the cgroup is killed whole below; this one may have left it */
 		(void)sys_pidfd_send_signal(c->pidfd, SIGKILL, NULL);
+	c->net_parked = false; /* the address is given back */
 	r = container_release(c, err);
 	if (r == 0 && c->pidfd >= 0 && wait_end(c->pidfd, DESTROY_MS) < 0)
 		r = err_setx(err, -EBUSY, "process %d of container '%s' does not end", (int)c->pid,

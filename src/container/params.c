@@ -44,6 +44,11 @@ struct container_params *container_params_new(void)
 	return p;
 }
 
+bool container_params_shifted(const struct container_params *p)
+{
+	return p->idmap && p->spec->linux_.ns[SPEC_NS_USER].enabled;
+}
+
 void container_params_free(struct container_params *p)
 {
 	if (!p)

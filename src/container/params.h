@@ -45,6 +45,8 @@ struct container_params {
 };
 
 struct container_params *container_params_new(void); /* with an empty spec; NULL without memory */
+/* With a user namespace: owners on the upper layer's disk are the container's own ids. */
+bool container_params_shifted(const struct container_params *p);
 void container_params_free(struct container_params *p);
 /* As one JSON object, and back: the state file and checkpoint images carry it. */
 int container_params_to_json(const struct container_params *p, json_t **ret, struct err *err);

@@ -81,11 +81,12 @@ int container_to_json(const struct container *c, json_t **ret, struct err *err)
 
 	if (r < 0)
 		return r;
-	j = json_pack("{s:i, s:s, s:s, s:i, s:I, s:s, s:I, s:I, s:i, s:[s,s,s], s:o}", "version",
-		STATE_VERSION, "name", c->name, "status", status_names[c->status], "pid",
+	j = json_pack("{s:i, s:s, s:s, s:i, s:I, s:s, s:I, s:I, s:i, s:[s,s,s], s:b, s:o}",
+		"version", STATE_VERSION, "name", c->name, "status", status_names[c->status], "pid",
 		(int)c->pid, "startTime", (json_int_t)c->start_time, "cgroup", c->cgroup, "created",
 		(json_int_t)c->created, "started", (json_int_t)c->started, "exitStatus",
-		c->exit_status, "stdio", c->stdio[0], c->stdio[1], c->stdio[2], "params", params);
+		c->exit_status, "stdio", c->stdio[0], c->stdio[1], c->stdio[2], "netParked",
+		(int)c->net_parked, "params", params);
 	if (!j)
 		return err_oom(err);
 	if (c->net_attached && json_object_set_new(j, "network", net_to_json(&c->net)) < 0) {
@@ -183,6 +184,7 @@ static int from_json(const json_t *j, struct container *c, struct err *err)
 
 		snprintf(c->stdio[i], sizeof(c->stdio[i]), "%s", s ? s : "");
 	}
+	c->net_parked = json_is_true(json_object_get(j, "netParked"));
 	net_from_json(json_object_get(j, "network"), c);
 	return container_params_from_json(json_object_get(j, "params"), &c->params, err);
 }

@@ -179,8 +179,9 @@ int dump_kill(struct dump *d, struct err *err)
 		if (r < 0 && r != -ESRCH)
 			return err_set(err, r, "cannot end process %d (%s)", t->pid, t->comm);
 	}
-	for (i = 0; i < d->n; i++) {
-		struct target *t = &d->tasks[i]->target;
+	/* Children first again: the first process of a pid namespace ends behind all others. */
+	for (i = d->n; i > 0; i--) {
+		struct target *t = &d->tasks[i - 1]->target;
 
 		if (t->zombie)
 			continue;

@@ -231,6 +231,8 @@ int dump_tree(pid_t root, int dirfd, const struct dump_opts *opts, struct dump_r
 	if (r == 0)
 		r = dump_stopped(&d, dirfd, err);
 	count(&d, &result);
+	if (r == 0 && !opts->leave_running && opts->before_kill)
+		r = opts->before_kill(opts->arg, err);
 	if (r < 0 || opts->leave_running) {
 		release_network(&d);
 		dump_let_go(&d);

@@ -28,6 +28,8 @@ struct dump_opts {
 	void *arg;
 	/* What is inside its namespaces, when all tasks are stopped. */
 	int (*namespaces)(void *arg, struct image_writer *w, pid_t root, struct err *err);
+	/* The image is complete, the processes are about to be ended. */
+	int (*before_kill)(void *arg, struct err *err);
 };
 
 struct dump_result {

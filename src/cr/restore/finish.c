@@ -172,6 +172,32 @@ static int watch_task(struct finish *f, size_t i, struct err *err)
 	return e;
 }
 
+/* The trap of the player has reset the action of a task that ignores SIGTRAP. */
+static int ignore_trap(
+	struct finish *f, size_t i, const struct user_regs_struct *gp, struct err *err)
+{
+	const struct live *l = &f->live[i];
+	const Kist__Task *rec = f->r->tasks[i].rec;
+	uint64_t at = f->r->shared->boot[i].scratch;
+	int64_t res;
+	size_t k;
+	int e;
+
+	for (k = 0; k < rec->n_sigactions; k++) {
+		const Kist__Sigaction *a = rec->sigactions[k];
+		const uint64_t sa[4] = {a->handler, a->flags, a->restorer, a->mask};
+
+		if (a->signal != SIGTRAP || a->handler != (uintptr_t)SIG_IGN)
+			continue;
+		e = io_pwrite(l->memfd, sa, sizeof(sa), (off_t)at);
+		if (e < 0)
+			return err_set(err, e, "cannot write memory of task %u", rec->pid);
+		return thread_syscall(l->pid, l->insn, gp, SYS_rt_sigaction,
+			(const uint64_t[6]){SIGTRAP, at, 0, 8}, &res, err);
+	}
+	return 0;
+}
+
 /* Sleeps, the end of the boot area, registers: from here nothing of kist is in the task. */
 static int finish_task(struct finish *f, size_t i, struct err *err)
 {
@@ -193,6 +219,8 @@ static int finish_task(struct finish *f, size_t i, struct err *err)
 	target_done(&view);
 	if (e == 0)
 		e = thread_get_gp(l->pid, &gp, err);
+	if (e == 0)
+		e = ignore_trap(f, i, &gp, err);
 	for (k = t->rec->n_threads; e == 0 && k > 0; k--) {
 		e = task_set_sched(t->rec->threads[k - 1], l->tids[k - 1], f->r->procfd, err);
 		if (e == 0)
@@ -226,6 +254,26 @@ static int play_all(struct finish *f, struct err *err)
 	for (i = 0; e == 0 && i < f->r->n; i++)
 		if (is_alive(f->r, i))
 			e = finish_task(f, i, err);
+	return e;
+}
+
+static int before_run(struct finish *f, struct err *err)
+{
+	struct restore *r = f->r;
+	autofree pid_t *pids = NULL;
+	size_t i;
+	int e;
+
+	if (!r->opts.before_run)
+		return 0;
+	pids = calloc(r->n, sizeof(*pids));
+	if (!pids)
+		return err_oom(err);
+	for (i = 0; i < r->n; i++)
+		pids[i] = f->live[i].pid;
+	r->host_pids = pids;
+	e = r->opts.before_run(r->opts.arg, r, err);
+	r->host_pids = NULL;
 	return e;
 }
 
@@ -297,6 +345,8 @@ int restore_finish(struct restore *r, pid_t root, struct restore_result *ret, st
 		e = find_pids(&f, root, err);
 	if (e == 0)
 		e = play_all(&f, err);
+	if (e == 0)
+		e = before_run(&f, err);
 	if (e == 0)
 		let_go(&f);
 	else

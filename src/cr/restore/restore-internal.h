@@ -51,6 +51,7 @@ struct restore_shared { /* one mapping, shared by all processes of the restore *
 
 struct restore {
 	const struct image *img;
+	struct restore_opts opts;
 	struct file_restore *files;
 	int procfd; /* of our own /proc; moved above base */
 	int root_fd;
@@ -58,8 +59,8 @@ struct restore {
 	size_t n, n_records, n_threads;
 	struct restore_shared *shared;
 	size_t shared_size;
-	pid_t root; /* 0: not made yet */
-	bool let_go;
+	pid_t root;		/* 0: not made yet */
+	const pid_t *host_pids; /* by task, while before_run is called */
 };
 
 /* plan.c: from records to plan_tasks; checks ids, parents, sessions, groups. */

@@ -63,6 +63,7 @@ int restore_new(const struct image *img, const struct restore_opts *opts, struct
 	if (!r)
 		return err_oom(err);
 	r->img = img;
+	r->opts = *opts;
 	r->procfd = -EBADF;
 	e = plan_tasks(r, err);
 	if (e == 0)
@@ -103,6 +104,16 @@ void restore_free(struct restore *r)
 		(void)close(r->procfd); /* a directory */
 	free(r->tasks);
 	free(r);
+}
+
+pid_t restore_host_pid(const struct restore *r, pid_t vpid)
+{
+	size_t i;
+
+	for (i = 0; r->host_pids && i < r->n_records; i++)
+		if (r->tasks[i].pid == vpid)
+			return r->host_pids[i];
+	return -ESRCH;
 }
 
 pid_t restore_root_pid(const struct restore *r)

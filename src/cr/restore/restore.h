@@ -20,6 +20,9 @@ struct restore_opts {
 	int root_fd; /* '/' that the tree had, as we see it; -EBADF: our own */
 	const struct file_external *externals; /* what the image wants from outside */
 	size_t n_externals;
+	void *arg;
+	/* In the parent, when all tasks are there with all they have, and none runs; or NULL. */
+	int (*before_run)(void *arg, struct restore *r, struct err *err);
 };
 
 struct restore_result {
@@ -34,6 +37,8 @@ int restore_new(const struct image *img, const struct restore_opts *opts, struct
 /* After a failure: ends every task that was made. */
 void restore_free(struct restore *r);
 
+/* The pid that we see for the task @vpid of the tree, while before_run is called; or -ESRCH. */
+pid_t restore_host_pid(const struct restore *r, pid_t vpid);
 /* The pid (in the tree's own pid namespace) that the first process must have. */
 pid_t restore_root_pid(const struct restore *r);
 

@@ -233,8 +233,13 @@ void task_main(struct restore *r, size_t index)
 	struct plan_task *t = &r->tasks[index];
 	struct err err = {0};
 	int e = 0, pages_fd = -EBADF;
+	sigset_t all;
 	bool zombie;
 
+	/* SIGTRAP stays open: the trap of the player would else reset its action, see signal(7). */
+	sigfillset(&all);
+	sigdelset(&all, SIGTRAP);
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	if (index == 0)
 		e = open_files(r, &err);
 	if (e < 0)

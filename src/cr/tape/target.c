@@ -389,6 +389,21 @@ static int mend_trap(struct target *t, struct err *err)
 	return r;
 }
 
+/* Only the results: the player has put others' results into arguments. */
+static int read_results(struct target *t, uint64_t rows, struct tape *tape, struct err *err)
+{
+	autofree struct tape_row *played = calloc(tape->n + 1, sizeof(*played));
+	size_t i;
+	int r;
+
+	if (!played)
+		return err_oom(err);
+	r = target_read(t, rows, played, tape->n * sizeof(*played), err);
+	for (i = 0; r == 0 && i < tape->n; i++)
+		tape->rows[i].result = played[i].result;
+	return r;
+}
+
 int target_play(struct target *t, size_t thread, struct tape *tape, struct err *err)
 {
 	pid_t tid = t->threads[thread].tid;
@@ -412,7 +427,7 @@ int target_play(struct target *t, size_t thread, struct tape *tape, struct err *
 	if (r == 0)
 		r = thread_play(tid, t->area, rows, 30000, &stopped, err);
 	if (r == 0)
-		r = target_read(t, rows, tape->rows, tape->n * sizeof(*tape->rows), err);
+		r = read_results(t, rows, tape, err);
 	if (r == 0 && tape->data.len)
 		r = target_read(t, data, tape->data.data, tape->data.len, err);
 	if (r == 0)

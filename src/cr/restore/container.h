@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Restore of a container: created anew, with the tree of the image in the place of a command. */
+#pragma once
+
+#include "cr/restore/restore.h"
+
+/*
+ * Restores the container of the image in directory @dirfd as @name (NULL: the name it had). A
+ * stopped container of that name gives way. Returns when it runs, with a monitor of its own.
+ */
+int restore_container(
+	const struct image *img, const char *name, struct restore_result *ret, struct err *err);
+/* Whether the image is of a container. */
+bool restore_is_container(const struct image *img);
