@@ -6,6 +6,7 @@ own, and an "outside" machine a third namespace behind a veth.
 """
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 
 import pytest
 
+from kist import wait_for
 from netspace import Space, enter_new_network, sh
 
 BUILD = os.environ.get("KIST_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
@@ -235,3 +237,51 @@ def test_the_network_is_chosen_around_the_hosts(host):
         assert p.returncode == 1 and "10.87.0.9" in p.stderr
     finally:
         sh("ip link del dum0")
+
+
+def bridge_is_gone():
+    return "kist" not in sh("ip -br link") and "kist" not in sh("nft list ruleset")
+
+
+def test_kist_run(kist, build, name):
+    server = str(build / "tests/helpers/tcp-server")
+    other = name + "b"
+    kist("run", "-d", "-n", name, "--net", "bridge", "-p", "8080:7000", "--", server, "7000")
+    kist("run", "-d", "-n", other, "--net", "bridge", "--", server, "7000")
+    address = kist.inspect(name)["net"]["address"]
+    for target in (("127.0.0.1", 8080), (address, 7000)):
+        c = wait_for(lambda t=target: connect_or_none(t), f"a connection to {target}")
+        c.sendall(b"hello\n")
+        assert c.recv(100).endswith(b" hello\n")
+        c.close()
+    out = kist("exec", other, "--", "/usr/bin/python3", "-c",
+               "import socket; c = socket.create_connection(('%s', 7000)); "
+               "c.sendall(b'from b\\n'); print(c.recv(100))" % address).stdout
+    assert "from b" in out
+    kist("rm", "-f", name)
+    assert "8080" not in sh("nft list ruleset")
+    assert not bridge_is_gone()
+    kist("rm", "-f", other)
+    assert bridge_is_gone()
+
+
+def connect_or_none(target):
+    try:
+        return socket.create_connection(target, timeout=10)
+    except ConnectionRefusedError:
+        return None
+
+
+def test_kist_run_in_the_foreground_leaves_nothing(kist, name):
+    out = kist("run", "--rm", "-n", name, "--net", "bridge", "--", "ip", "-br", "addr").stdout
+    assert "eth0" in out and "10.87." in out
+    assert bridge_is_gone()
+
+
+def test_a_killed_container_is_cleared_away(kist, build, name):
+    server = str(build / "tests/helpers/tcp-server")
+    kist("run", "-d", "-n", name, "--net", "bridge", "-p", "8080:7000", "--", server, "7000")
+    os.kill(kist.inspect(name)["pid"], signal.SIGKILL)
+    wait_for(lambda: kist.inspect(name)["status"] == "stopped", "the end of the container")
+    kist("rm", name)
+    assert bridge_is_gone()

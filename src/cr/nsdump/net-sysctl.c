@@ -64,18 +64,26 @@ static int add_entry(struct entries *e, const char *name, const char *value)
 	return 0;
 }
 
+/* One read: these files have no more, and there are hundreds while the tree stands still. */
 static int read_entry(int dirfd, const char *file, const char *name, struct entries *e)
 {
-	autobuf struct buf b = {0};
+	autoclose int fd = openat(dirfd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char value[VALUE_MAX + 1];
 	struct stat st;
+	ssize_t n;
 
 	/* What cannot be written is no setting; what cannot be read is none that we can keep. */
-	if (fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || !(st.st_mode & 0200) ||
-		file_read_at(dirfd, file, &b, VALUE_MAX) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || !(st.st_mode & 0200))
 		return 0;
-	while (b.len && b.data[b.len - 1] == '\n')
-		b.data[--b.len] = '\0';
-	return add_entry(e, name, buf_str(&b));
+	do
+		n = read(fd, value, VALUE_MAX);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return 0;
+	while (n && value[n - 1] == '\n')
+		n--;
+	value[n] = '\0';
+	return add_entry(e, name, value);
 }
 
 /* Everything below a directory, depth first. @name: of the directory, "" or "ipv4/conf". */
