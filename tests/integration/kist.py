@@ -53,10 +53,5 @@ class Kist:
 
     def cleanup(self):
         """Removes every container of the state directory."""
-        try:
-            names = sorted(os.listdir(self.state))
-        except FileNotFoundError:
-            return
-        for n in names:
-            if os.path.isfile(os.path.join(self.state, n, "state.json")):
-                self("rm", "-f", n, check=False)
+        for n in self("list", "-q", check=False).stdout.split():
+            self("rm", "-f", n, check=False)

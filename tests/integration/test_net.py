@@ -248,7 +248,7 @@ def test_kist_run(kist, build, name):
     other = name + "b"
     kist("run", "-d", "-n", name, "--net", "bridge", "-p", "8080:7000", "--", server, "7000")
     kist("run", "-d", "-n", other, "--net", "bridge", "--", server, "7000")
-    address = kist.inspect(name)["net"]["address"]
+    address = kist.inspect(name)["network"]["address"]
     for target in (("127.0.0.1", 8080), (address, 7000)):
         c = wait_for(lambda t=target: connect_or_none(t), f"a connection to {target}")
         c.sendall(b"hello\n")
