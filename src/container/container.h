@@ -116,7 +116,7 @@ int container_recreate(const char *name, bool detach, struct container **ret, st
 /*
  * After container_start, or container_create with a payload, in the same process: passes signals,
  * window size and the terminal on, until the container's end. *ret_status is its exit status
- * (128+N for a signal). Afterwards container_finish.
+ * (128+N for a signal). Afterwards container_finish; the process is reaped when kist ends.
  */
 int container_supervise(struct container *c, int *ret_status, struct err *err);
 /*

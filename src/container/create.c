@@ -106,8 +106,10 @@ static int step_check(struct container *c, struct err *err)
 {
 	const struct container_params *p = c->params;
 	const struct spec_linux *l = &p->spec->linux_;
-	int r = spec_validate(p->spec, err);
+	int r = container_userns_check(c, err);
 
+	if (r == 0)
+		r = spec_validate(p->spec, err);
 	if (r == 0)
 		r = check_unsupported(p->spec, err);
 	if (r == 0)
@@ -161,6 +163,11 @@ static int compile_seccomp(const struct spec_seccomp *sc, struct seccomp_prog *r
 	if (root >= 0 && (mkdirat(root, "seccomp", 0700) == 0 || errno == EEXIST))
 		dir = openat(root, "seccomp", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return seccomp_compile_cached(sc, dir, ret, err);
+}
+
+static int step_ids(struct container *c, struct err *err)
+{
+	return container_userns_allocate(c, err);
 }
 
 static int step_prepare(struct container *c, struct err *err)
@@ -317,7 +324,7 @@ static int step_mounts(struct container *c, struct err *err)
 	r = file_read_at(AT_FDCWD, path, &b, MOUNTINFO_MAX);
 	if (r < 0)
 		return err_set(err, r, "cannot read '%s'", path);
-	r = file_replace_at(c->dir_fd, CONTAINER_MOUNTS_FILE, b.data, b.len, 0600);
+	r = file_swap_at(c->dir_fd, CONTAINER_MOUNTS_FILE, b.data, b.len, 0600);
 	return r < 0 ? err_set(err, r, "cannot note the container's mounts") : 0;
 }
 
@@ -351,6 +358,7 @@ static int step_payload(struct container *c, struct err *err)
 static const struct step steps[] = {
 	{"check", step_check, NULL},
 	{"directory", step_directory, undo_directory},
+	{"ids", step_ids, NULL},
 	{"prepare", step_prepare, NULL},
 	{"programs", step_programs, NULL},
 	{"cgroup", step_cgroup, undo_cgroup},

@@ -2,14 +2,18 @@
 /* The end of containers: signals, stop, what is left after the last process, removal. */
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <sys/inotify.h>
 #include <time.h>
 
 #include "base/util.h"
 #include "container/container-internal.h"
 #include "sys/syscall.h"
 
-#define DESTROY_MS 10000
-#define FREEZE_MS  10000
+#define DESTROY_MS     10000
+#define FREEZE_MS      10000
+#define RECORD_STEP_MS 20
+#define RECORD_TRIES   250
 
 static int not_running(const struct container *c, struct err *err)
 {
@@ -51,6 +55,30 @@ static int wait_end(int pidfd, int timeout_ms)
 	}
 }
 
+/*
+ * The process has ended. Its parent, a monitor or a kist in the foreground, records the status in
+ * the container's directory before it reaps: wait for that, but not for a parent that is stuck.
+ */
+static void wait_recorded(const struct container *c)
+{
+	autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct pollfd p = {.fd = watch, .events = POLLIN};
+	char path[64], events[4096];
+	int i;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", c->dir_fd);
+	if (watch < 0 || inotify_add_watch(watch, path, IN_MOVED_TO | IN_DELETE_SELF) < 0)
+		return;
+	for (i = 0; i < RECORD_TRIES; i++) {
+		if (sys_pidfd_send_signal(c->pidfd, 0, NULL) < 0 ||
+			faccessat(c->dir_fd, EXIT_FILE, F_OK, 0) == 0)
+			return;
+		(void)poll(&p, 1, RECORD_STEP_MS); /* looks again in any case */
+		while (read(watch, events, sizeof(events)) > 0)
+			; /* that something happened is all they say */
+	}
+}
+
 int container_stop(struct container *c, int timeout_s, struct err *err)
 {
 	int r;
@@ -69,6 +97,8 @@ int container_stop(struct container *c, int timeout_s, struct err *err)
 		if (r == 0 || r == -ESRCH)
 			r = wait_end(c->pidfd, DESTROY_MS);
 	}
+	if (r == 0)
+		wait_recorded(c);
 	return r < 0 ? err_set(err, r, "container '%s' does not end", c->name) : 0;
 }
 

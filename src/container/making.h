@@ -32,6 +32,10 @@ int container_stdio_make(struct container *c, struct err *err);
 
 struct rootfs_plan container_rootfs_plan(const struct container *c);
 
+/* userns.c: the id maps of --userns auto: a stand-in to check the spec with, then the real ones. */
+int container_userns_check(struct container *c, struct err *err);
+int container_userns_allocate(struct container *c, struct err *err);
+
 /* spawn.c */
 int container_spawn(struct container *c, struct err *err);
 /* Kills and reaps what was spawned. */

@@ -127,11 +127,12 @@ static int serve(struct supervisor *v, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-static int reap(int pidfd, struct err *err)
+static int end_status(const struct supervised *s, struct err *err)
 {
+	int flags = WEXITED | __WALL | (s->leave ? WNOWAIT : 0);
 	siginfo_t si = {0};
 
-	while (waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | __WALL) < 0)
+	while (waitid(P_PIDFD, (id_t)s->pidfd, &si, flags) < 0)
 		if (errno != EINTR)
 			return err_set(err, -errno, "cannot get the exit status");
 	return si.si_code == CLD_EXITED ? si.si_status : 128 + si.si_status;
@@ -156,7 +157,7 @@ int supervise(const struct supervised *s, int *ret_status, struct err *err)
 	(void)close(v.sigfd); /* only read from */
 	if (r < 0)
 		return r;
-	r = reap(s->pidfd, err);
+	r = end_status(s, err);
 	if (r < 0)
 		return r;
 	*ret_status = r;
@@ -169,6 +170,7 @@ int container_supervise(struct container *c, int *ret_status, struct err *err)
 		.pidfd = c->pidfd,
 		.console = c->making ? c->making->console : -EBADF,
 		.interactive = c->params->interactive,
+		.leave = true,
 	};
 
 	container_unlock(c);

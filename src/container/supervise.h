@@ -10,6 +10,7 @@ struct supervised {
 	int pidfd;	  /* a child of ours */
 	int console;	  /* master of its pty, non-blocking; or -EBADF */
 	bool interactive; /* the caller's input goes to the console, its terminal is raw */
+	bool leave;	  /* do not reap it: that tells others that its end is on record */
 };
 
 /*

@@ -6,9 +6,11 @@
  *
  * kist-monitor NAME PID LOGMAX, with the fds of enum monitor_fd.
  */
+#include <asm/siginfo.h>
 #include <linux/poll.h>
 #include <linux/stat.h>
 #include <linux/termios.h>
+#include <linux/wait.h>
 
 #include "container/tiny/start.h"
 #include "container/tiny/tiny.h"
@@ -21,8 +23,6 @@
 #define MSG_DONTWAIT 0x40
 #define MSG_NOSIGNAL 0x4000
 #define SOCK_CLOEXEC 02000000
-#define WEXITED	     4
-#define WALL	     0x40000000
 #define CTRL_D	     4
 /* A client that takes no output for so long is let go: the container must not wait for it. */
 #define CLIENT_SECONDS 2
@@ -56,20 +56,34 @@ static void log_open(struct monitor *m)
 	m->log_size = m->log < 0 ? 0 : TINY_CALL(__NR_lseek, m->log, 0, SEEK_END, 0, 0);
 }
 
-static void log_add(struct monitor *m, const char *p, long n)
+static void log_write(struct monitor *m, const char *p, long n)
 {
 	long k;
 
-	if (m->log_size && m->log_size + n > m->log_max) {
-		tiny_close(m->log);
-		TINY_CALL(__NR_renameat, MONITOR_DIR, "log", MONITOR_DIR, "log.1", 0);
-		log_open(m);
-	}
 	for (; n > 0; p += k, n -= k, m->log_size += k) {
 		k = tiny_write(m->log, p, n);
 		if (k <= 0)
 			return; /* a full disk must not stop the container */
 	}
+}
+
+/* A full log is followed by a new one, at the end of a line where there is one. */
+static void log_add(struct monitor *m, const char *p, long n)
+{
+	long line = 0;
+
+	if (m->log_size + n > m->log_max) {
+		while (line < n && p[line] != '\n')
+			line++;
+		line = line < n ? line + 1 : 0;
+		if (line || m->log_size > m->log_max + ATTACH_MAX) {
+			log_write(m, p, line);
+			tiny_close(m->log);
+			TINY_CALL(__NR_renameat, MONITOR_DIR, "log", MONITOR_DIR, "log.1", 0);
+			log_open(m);
+		}
+	}
+	log_write(m, p + line, n - line);
 }
 
 static void drop(struct monitor *m, int i)
@@ -247,13 +261,14 @@ static void record(int status)
 	TINY_CALL(__NR_renameat, MONITOR_DIR, "exit.tmp", MONITOR_DIR, "exit", 0);
 }
 
+/* Only looks: who waits until the process is gone from /proc must find the status recorded. */
 static int end_status(const struct monitor *m)
 {
-	int status;
+	siginfo_t si = {0};
 
-	if (TINY_CALL(__NR_wait4, m->pid, &status, WALL, 0, 0) != m->pid)
+	if (TINY_CALL(__NR_waitid, P_PID, m->pid, &si, WEXITED | WNOWAIT | __WALL, 0) < 0)
 		return STATUS_UNKNOWN;
-	return status & 0x7f ? 128 + (status & 0x7f) : (status >> 8) & 0xff;
+	return si.si_code == CLD_EXITED ? si.si_status & 0xff : 128 + si.si_status;
 }
 
 int tiny_main(int argc, char **argv, char **envp)
@@ -281,6 +296,7 @@ int tiny_main(int argc, char **argv, char **envp)
 			;
 	k = end_status(&m);
 	record(k);
+	TINY_CALL(__NR_wait4, m.pid, 0, __WALL, 0, 0);
 	chunk[0] = ATTACH_STATUS;
 	chunk[1] = (char)k;
 	send_all(&m, 2);
