@@ -29,8 +29,8 @@ static inline void autoclose_p(int *fd)
 }
 
 /* Frees, or closes, the variable when it goes out of scope. An unset fd is -EBADF. */
-#define autofree  __attribute__((cleanup(autofree_p)))
-#define autoclose __attribute__((cleanup(autoclose_p)))
+#define autofree  __attribute__((cleanup(autofree_p), unused))
+#define autoclose __attribute__((cleanup(autoclose_p), unused))
 
 /* Hands the value over and leaves the variable unset. */
 #define TAKE_PTR(p)                      \

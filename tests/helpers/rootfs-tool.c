@@ -72,7 +72,7 @@ static void inside(struct run *run)
 
 static void first_child(struct run *run)
 {
-	int flags = 0, i, status;
+	int flags = 0, i, status = 0;
 	struct err err = {0};
 	char byte = 0;
 	pid_t pid;
