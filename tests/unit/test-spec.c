@@ -291,6 +291,56 @@ static void test_later_limit_wins(void **state)
 	spec_free(again);
 }
 
+#define VALID	    "\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"a\"],\"cwd\":\"/\"}"
+#define LINUX(more) "{" VALID ",\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]" more "}}"
+#define PROCESS(more)                                                                      \
+	"{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"a\"],\"cwd\":\"/\"," more "}," \
+	"\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}}"
+
+static void test_validate(void **state)
+{
+	static const struct {
+		const char *json, *word; /* NULL: valid */
+	} rows[] = {
+		{LINUX(""), NULL},
+		{"{" VALID "}", "mount namespace"},
+		{"{\"process\":{}}", "ociVersion"},
+		{"{\"ociVersion\":\"2.0\"}", "'2.0'"},
+		{PROCESS("\"args\":[]"), "process.args"},
+		{PROCESS("\"args\":[\"\"]"), "process.args"},
+		{PROCESS("\"cwd\":\"x\""), "process.cwd"},
+		{PROCESS("\"env\":[\"A\"]"), "NAME=VALUE"},
+		{PROCESS("\"env\":[\"A=\"]"), NULL},
+		{PROCESS("\"rlimits\":[{\"type\":\"X\",\"soft\":2,\"hard\":1}]"), "soft limit"},
+		{PROCESS("\"rlimits\":[{\"type\":\"X\",\"soft\":1,\"hard\":1},"
+			 "{\"type\":\"X\",\"soft\":1,\"hard\":1}]"),
+			"twice"},
+		{PROCESS("\"oomScoreAdj\":1001"), "oomScoreAdj"},
+		{PROCESS("\"user\":{\"umask\":512}"), "umask"},
+		{LINUX(",\"uidMappings\":[{\"containerID\":0,\"hostID\":0,\"size\":1}]"),
+			"user namespace"},
+		{LINUX(",\"timeOffsets\":{\"monotonic\":{\"secs\":1}}"), "time namespace"},
+		{LINUX(",\"devices\":[{\"path\":\"/dev/../x\",\"type\":\"c\"}]"), "devices[0]"},
+		{LINUX(",\"devices\":[{\"path\":\"/dev/x\"}]"), "devices[0]"},
+		{LINUX(",\"rootfsPropagation\":\"some\""), "'some'"},
+		{LINUX("},\"mounts\":[{\"destination\":\"/a/../b\"}],\"x\":{"), "mounts[0]"},
+		{LINUX("},\"mounts\":[{\"destination\":\"/a..b\"}],\"x\":{"), NULL},
+		{LINUX("},\"hostname\":\"h\",\"x\":{"), "uts namespace"},
+		{LINUX("},\"hooks\":{\"poststop\":[{\"path\":\"x\"}]},\"x\":{"), "hook"},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct spec *spec = parse(rows[i].json);
+		struct err err = {0};
+		int r = spec_validate(spec, &err);
+
+		if (rows[i].word ? r != -EINVAL || !strstr(err.text, rows[i].word) : r != 0)
+			fail_msg("%s: %d '%s'", rows[i].json, r, err.text);
+		spec_free(spec);
+	}
+}
+
 static void test_process(void **state)
 {
 	static const char json[] = "{\"args\":[\"id\"],\"cwd\":\"/x\",\"user\":{\"uid\":7}}";
@@ -330,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_resources),
 		cmocka_unit_test(test_resources_one_sided),
 		cmocka_unit_test(test_later_limit_wins),
+		cmocka_unit_test(test_validate),
 		cmocka_unit_test(test_process),
 		cmocka_unit_test(test_not_utf8),
 	};

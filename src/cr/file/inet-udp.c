@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The receive queue of a UDP socket. It is read with a peek offset, which passes over whole
- * datagrams (so an empty one behind another is not seen), and filled by datagrams that carry their
+ * datagrams (an empty one is shown once, and never again), and filled by datagrams that carry their
  * first sender's address (inet-packet.c).
  */
 #include <arpa/inet.h>
@@ -84,7 +84,7 @@ static int peek_one(int fd, Kist__Inet *msg, uint8_t *data, struct err *err)
 	if (n < 0)
 		return err_set(err, -errno, "cannot read the receive queue");
 	r = keep_datagram(fd, msg, &mh, data, n, err);
-	return r < 0 ? r : n > 0; /* an empty one would be seen for ever */
+	return r < 0 ? r : 1;
 }
 
 static int peek_all(int fd, Kist__Inet *msg, struct err *err)

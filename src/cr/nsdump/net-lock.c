@@ -3,10 +3,12 @@
 #include "cr/nsdump/net-lock.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "net/nft.h"
 
@@ -17,7 +19,7 @@
 #define KEEP	     "1d"
 
 struct lock_ns {
-	int fd; /* borrowed */
+	int fd;
 	dev_t dev;
 	ino_t ino;
 	bool locked;
@@ -119,6 +121,9 @@ static int add_space(struct net_lock *lock, int fd, struct err *err)
 			return 0;
 	if (array_reserve(&lock->spaces, &lock->cap, lock->n + 1, sizeof(*lock->spaces)) < 0)
 		return err_oom(err);
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return err_set(err, -errno, "cannot keep a network namespace open");
 	lock->spaces[lock->n++] = (struct lock_ns){.fd = fd, .dev = st.st_dev, .ino = st.st_ino};
 	return 0;
 }
@@ -171,13 +176,18 @@ void net_lock_keep(struct net_lock *lock)
 
 void net_lock_free(struct net_lock *lock)
 {
+	struct err err;
 	size_t i;
 
 	if (!lock)
 		return;
-	for (i = 0; i < lock->n && !lock->keep; i++)
-		if (lock->spaces[i].locked)
-			(void)unlock_space(lock->name, lock->spaces[i].fd, NULL); /* best effort */
+	for (i = 0; i < lock->n; i++) {
+		if (lock->spaces[i].locked && !lock->keep &&
+			unlock_space(lock->name, lock->spaces[i].fd, &err) < 0)
+			log_warn("connections stay locked by nft's table '%s': %s", lock->name,
+				err.text);
+		(void)close(lock->spaces[i].fd); /* only a handle */
+	}
 	free(lock->spaces);
 	free(lock);
 }

@@ -17,8 +17,8 @@
 /* ---- dump ---- */
 struct net_lock;
 /*
- * Locks the connections, each in its own namespace (the fds are borrowed until net_lock_free), and
- * notes the table in the image. Nothing is left on failure. *ret is NULL without connections.
+ * Locks the connections, each in its own namespace, and notes the table in the image. Nothing is
+ * left on failure. *ret is NULL without connections.
  */
 int net_lock_dump(struct image_writer *w, const struct inet_conn *conns, size_t n,
 	struct net_lock **ret, struct err *err);

@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "cr/task/task-internal.h"
 
+#define ERESTARTNOHAND	      514
 #define ERESTART_RESTARTBLOCK 516
 #define NSEC		      1000000000ull
 #define FUTEX_TIMEOUT_ARG     3
@@ -57,7 +58,8 @@ int task_renew_sleep(const Kist__Thread *th, pid_t tid, uint64_t insn, uint64_t 
 		return 0;
 	if (th->restart)
 		return renew(th, &gp, tid, insn, scratch, memfd, ret_rax, err);
-	*ret_rax = -EINTR; /* how long it still was is not known */
+	/* A poll without an end is simply made again; else, how long it still was is not known. */
+	*ret_rax = gp.orig_rax == SYS_poll && (int)gp.rdx < 0 ? -ERESTARTNOHAND : -EINTR;
 	return 0;
 }
 
