@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* `kist checkpoint`: a container or a tree of processes, into a directory. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -70,6 +71,19 @@ static int parse(int argc, char **argv, struct args *a, struct err *err)
 	}
 }
 
+static bool is_empty(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	int n = 0;
+
+	while (d && (e = readdir(d)))
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	if (d)
+		(void)closedir(d); /* only read from */
+	return n == 0;
+}
+
 static int open_output(const char *dir, bool *ret_made, struct err *err)
 {
 	int fd;
@@ -80,6 +94,10 @@ static int open_output(const char *dir, bool *ret_made, struct err *err)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(err, -errno, "cannot open the directory '%s'", dir);
+	if (!is_empty(dir)) {
+		(void)close(fd); /* a directory */
+		return err_setx(err, -ENOTEMPTY, "the directory '%s' is not empty", dir);
+	}
 	return fd;
 }
 

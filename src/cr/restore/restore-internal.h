@@ -2,6 +2,7 @@
 /* The plan of a restore and what its processes share; stays inside cr/restore. */
 #pragma once
 
+#include <linux/sched.h>
 #include <stdatomic.h>
 
 #include "cr/file/file.h"
@@ -67,6 +68,8 @@ struct restore {
 int plan_tasks(struct restore *r, struct err *err);
 /* task-main.c */
 void task_main(struct restore *r, size_t index) __attribute__((noreturn));
+/* clone3(2) with a pid of our choice, which may be a moment late to be free; as sys_clone3. */
+pid_t clone_at(const struct clone_args *args);
 /* Stores the error, wakes the coordinator, exits. */
 void task_fail(struct restore *r, const struct err *err) __attribute__((noreturn));
 /* task-play.c: writes the tapes of task @index into its boot area, and plays. @pages_fd ≥ base. */

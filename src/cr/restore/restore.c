@@ -137,7 +137,7 @@ int restore_tree(const struct image *img, const struct restore_opts *opts,
 	args.set_tid = (uintptr_t)&want;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = sys_clone3(&args);
+	pid = clone_at(&args);
 	if (pid == 0)
 		restore_root_main(r);
 	if (pid < 0) {

@@ -4,13 +4,13 @@
  * takes its place in session and group, fills its fds, and plays its tape. All signals are blocked.
  */
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/util.h"
@@ -44,6 +44,22 @@ static void fail(struct restore *r, const struct plan_task *t, int code, const c
 	task_fail(r, &err);
 }
 
+/* A pid that ended just now stays taken until it, its group and its session are reaped. */
+pid_t clone_at(const struct clone_args *args)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+	pid_t pid;
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		pid = sys_clone3(args);
+		if (pid != -EEXIST)
+			return pid;
+		(void)nanosleep(&pause, NULL); /* there is no event to wait for */
+	}
+	return pid;
+}
+
 static void fork_task(struct restore *r, size_t index)
 {
 	struct plan_task *t = &r->tasks[index];
@@ -55,7 +71,7 @@ static void fork_task(struct restore *r, size_t index)
 		.set_tid = (uintptr_t)&t->pid,
 		.set_tid_size = 1,
 	};
-	pid_t pid = sys_clone3(&args);
+	pid_t pid = clone_at(&args);
 
 	if (pid < 0)
 		fail(r, t, pid, "make");
