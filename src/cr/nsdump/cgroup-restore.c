@@ -33,7 +33,7 @@ int cgroups_check(const struct image *img, struct err *err)
 	size_t i, k;
 
 	for (i = 0; (m = group_at(img, i)); i++) {
-		if (m->path.len > 4000 || memchr(m->path.data, '\0', m->path.len) ||
+		if (m->path.len > 4000 || !bytes_plain(&m->path) ||
 			(m->path.len && m->path.data[0] == '/'))
 			return err_setx(err, -EBADMSG, "the image is damaged: impossible cgroup");
 		for (k = 0; k < m->n_values; k++)
@@ -70,7 +70,7 @@ static int make_group(int top, const char *path)
 static int open_group(const struct nsdump_cgroup *cgroups, size_t n, const Kist__Cgroup *m,
 	int *ret, struct err *err)
 {
-	autofree char *path = strndup((const char *)m->path.data, m->path.len);
+	autofree char *path = bytes_dup(&m->path);
 	size_t i;
 	int fd;
 

@@ -81,8 +81,8 @@ static int set_options(int fs, const struct remake *k, char *options)
 static int make_fresh(const Kist__Mount *m, const char *place, struct err *err)
 {
 	const struct remake *k = find(m->fstype);
-	autofree char *options = strndup((const char *)m->super_options.data, m->super_options.len);
-	autofree char *source = strndup((const char *)m->source.data, m->source.len);
+	autofree char *options = bytes_dup(&m->super_options);
+	autofree char *source = bytes_dup(&m->source);
 	autoclose int fs = -EBADF;
 	int r;
 
@@ -105,7 +105,7 @@ static int make_fresh(const Kist__Mount *m, const char *place, struct err *err)
 
 int mount_make(const Kist__Mount *m, struct err *err)
 {
-	autofree char *place = strndup((const char *)m->mountpoint.data, m->mountpoint.len);
+	autofree char *place = bytes_dup(&m->mountpoint);
 	autofree char *bound = NULL;
 	autoclose int fd = -EBADF;
 	int r;
@@ -113,7 +113,7 @@ int mount_make(const Kist__Mount *m, struct err *err)
 	if (!place)
 		return err_oom(err);
 	if (m->has_bound_path) {
-		bound = strndup((const char *)m->bound_path.data, m->bound_path.len);
+		bound = bytes_dup(&m->bound_path);
 		if (!bound)
 			return err_oom(err);
 		fd = sys_open_tree(AT_FDCWD, bound, OPEN_TREE_CLONE | AT_SYMLINK_NOFOLLOW);

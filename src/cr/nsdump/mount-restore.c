@@ -22,7 +22,7 @@ static const Kist__Mount *mount_at(const struct image *img, size_t i)
 
 static bool text_valid(const ProtobufCBinaryData *b, bool absolute)
 {
-	return !memchr(b->data, '\0', b->len) && (!absolute || (b->len && b->data[0] == '/'));
+	return bytes_plain(b) && (!absolute || (b->len && b->data[0] == '/'));
 }
 
 int mount_check(const struct image *img, struct err *err)
@@ -169,7 +169,7 @@ static int restore_removed(const struct image *img, struct err *err)
 		m = mount_at(img, i);
 		if (m->origin != KIST__MOUNT_ORIGIN__REMOVED)
 			continue;
-		place = strndup((const char *)m->mountpoint.data, m->mountpoint.len);
+		place = bytes_dup(&m->mountpoint);
 		if (!place)
 			return err_oom(err);
 		if (umount2(place, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
@@ -193,7 +193,7 @@ static int set_propagation(const struct image *img, size_t i, const char *place,
 	for (k = 0; k < i && !from; k++) {
 		peer = mount_at(img, k);
 		if (peer->origin == KIST__MOUNT_ORIGIN__INSIDE && peer->shared == m->shared)
-			from = strndup((const char *)peer->mountpoint.data, peer->mountpoint.len);
+			from = bytes_dup(&peer->mountpoint);
 	}
 	/* A bind mount of a shared mount is in its group already. */
 	if (!from && mount(NULL, place, NULL, MS_SHARED, NULL) < 0)
@@ -208,7 +208,7 @@ static int set_propagation(const struct image *img, size_t i, const char *place,
 static int restore_inside(const struct image *img, size_t i, struct err *err)
 {
 	const Kist__Mount *m = mount_at(img, i);
-	autofree char *place = strndup((const char *)m->mountpoint.data, m->mountpoint.len);
+	autofree char *place = bytes_dup(&m->mountpoint);
 	autoclose int fd = -EBADF;
 	int r;
 

@@ -216,8 +216,9 @@ static int restore_queue(const Kist__Mqueue *m, struct err *err)
 		return r;
 	}
 	for (i = 0; i < m->n_messages; i++)
-		if (mq_send(fd, (const char *)m->messages[i]->text.data, m->messages[i]->text.len,
-			    m->messages[i]->priority) < 0)
+		if (mq_send(fd,
+			    m->messages[i]->text.len ? (const char *)m->messages[i]->text.data : "",
+			    m->messages[i]->text.len, m->messages[i]->priority) < 0)
 			return err_set(err, -errno,
 				"cannot put a message back into the POSIX queue '%s'", name);
 	if (fchown(fd, m->uid, m->gid) < 0 || fchmod(fd, m->mode & 07777) < 0)

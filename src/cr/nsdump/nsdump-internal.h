@@ -3,12 +3,24 @@
 #pragma once
 
 #include <stdbool.h>
+#include <string.h>
 #include <sys/ipc.h>
 #include <sys/stat.h>
 
 #include "cr/image/ipc.pb-c.h"
 #include "cr/image/ns.pb-c.h"
 #include "cr/nsdump/nsdump.h"
+
+/* ---- bytes of a message, whose data is NULL when there are none ---- */
+static inline bool bytes_plain(const ProtobufCBinaryData *b) /* no NUL inside */
+{
+	return b->len == 0 || !memchr(b->data, '\0', b->len);
+}
+
+static inline char *bytes_dup(const ProtobufCBinaryData *b) /* NULL without memory */
+{
+	return b->len ? strndup((const char *)b->data, b->len) : strdup("");
+}
 
 /* ---- idmap.c: ids of a user namespace, user_namespaces(7) ---- */
 #define IDMAP_MAX 340

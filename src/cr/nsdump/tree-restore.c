@@ -69,7 +69,7 @@ static int check_entry(const struct image *img, size_t first, size_t i, struct e
 	if (e->has_object &&
 		(!S_ISREG(e->mode) || image_content_size(img, e->object, &size, err) < 0))
 		goto damaged;
-	if (S_ISLNK(e->mode) && (e->target.len == 0 || memchr(e->target.data, 0, e->target.len)))
+	if (S_ISLNK(e->mode) && (e->target.len == 0 || !bytes_plain(&e->target)))
 		goto damaged;
 	return 0;
 damaged:
@@ -289,7 +289,7 @@ static int make_node(
 		r = mkdirat(dirfd, name, 0700);
 		break;
 	case S_IFLNK:
-		target = strndup((const char *)e->target.data, e->target.len);
+		target = bytes_dup(&e->target);
 		if (!target)
 			return err_oom(err);
 		r = symlinkat(target, dirfd, name);

@@ -44,9 +44,11 @@ int uts_restore(const struct image *img, struct err *err)
 
 	if (!msg)
 		return 0;
-	if (sethostname((const char *)msg->nodename.data, msg->nodename.len) < 0)
+	if (sethostname(msg->nodename.len ? (const char *)msg->nodename.data : "",
+		    msg->nodename.len) < 0)
 		return err_set(err, -errno, "cannot set the host name");
-	if (setdomainname((const char *)msg->domainname.data, msg->domainname.len) < 0)
+	if (setdomainname(msg->domainname.len ? (const char *)msg->domainname.data : "",
+		    msg->domainname.len) < 0)
 		return err_set(err, -errno, "cannot set the domain name");
 	return 0;
 }

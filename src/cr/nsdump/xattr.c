@@ -100,7 +100,8 @@ int xattrs_write(int fd, Kist__Xattr **list, size_t n)
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	for (i = 0; i < n; i++) {
-		if (list[i]->name.len >= sizeof(name))
+		if (list[i]->name.len == 0 || list[i]->name.len >= sizeof(name) ||
+			!bytes_plain(&list[i]->name))
 			return -EINVAL;
 		memcpy(name, list[i]->name.data, list[i]->name.len);
 		name[list[i]->name.len] = '\0';
