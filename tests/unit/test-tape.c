@@ -143,7 +143,8 @@ static void test_play(void **state)
 	TAPE_ADD(&tape, "never", TAPE_STOP, SYS_exit_group, 1);
 	assert_int_equal(target_play(&t, 0, &tape, &err), -EBADF);
 	assert_non_null(strstr(err.text, "stops here"));
-	target_let_go(&t);
+	target_put_back(&t);
+	target_detach(&t);
 	assert_true(ignores_trap(pid)); /* the trap of the player has left no trace */
 	target_done(&t);
 	tape_done(&tape);

@@ -177,6 +177,8 @@ static int save_namespaces(void *arg, struct image_writer *w, pid_t root, struct
 		r = image_put_file(w, "container.json", j->params, strlen(j->params), err);
 	if (r == 0)
 		r = image_put_info(w, "container", j->c->name, err);
+	if (r == 0 && j->c->status == CONTAINER_FROZEN)
+		r = image_put_info(w, "frozen", "yes", err);
 	return r;
 }
 

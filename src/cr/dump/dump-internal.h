@@ -24,6 +24,7 @@ struct dump {
 	struct file_dump *files;
 	struct net_lock *lock;
 	int root_fd;
+	bool was_frozen; /* the cgroup, before we came */
 };
 
 /* dump-tree.c: finds and stops every task of the tree. On failure some are stopped (dump_let_go).

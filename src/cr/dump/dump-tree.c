@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "cgroup/cgroup.h"
 #include "cr/dump/dump-internal.h"
@@ -139,10 +140,10 @@ static int walk(struct dump *d, struct err *err)
 int dump_stop_tree(struct dump *d, struct err *err)
 {
 	struct cgroup *cg = d->opts->cgroup;
-	bool was_frozen = cg && cgroup_frozen(cg);
 	int r;
 
-	if (cg && !was_frozen) {
+	d->was_frozen = cg && cgroup_frozen(cg);
+	if (cg && !d->was_frozen) {
 		r = cgroup_freeze(cg, true, timeout(d), err);
 		if (r < 0)
 			return r;
@@ -156,11 +157,18 @@ int dump_stop_tree(struct dump *d, struct err *err)
 
 void dump_let_go(struct dump *d)
 {
+	struct err err = {0};
 	size_t i;
 
 	for (i = d->n; i > 0; i--)
 		if (!d->tasks[i - 1]->target.zombie)
-			target_let_go(&d->tasks[i - 1]->target);
+			target_put_back(&d->tasks[i - 1]->target);
+	/* A stop by ptrace counts as frozen: they go from one into the other. */
+	if (d->was_frozen && cgroup_freeze(d->opts->cgroup, true, timeout(d), &err) < 0)
+		log_warn("the container runs, and was frozen before: %s", err.text);
+	for (i = d->n; i > 0; i--)
+		if (!d->tasks[i - 1]->target.zombie)
+			target_detach(&d->tasks[i - 1]->target);
 }
 
 int dump_kill(struct dump *d, struct err *err)

@@ -18,6 +18,8 @@
 #include "cr/nsdump/nsdump.h"
 #include "sys/proc.h"
 
+#define FREEZE_MS 10000
+
 struct job {
 	const struct image *img;
 	struct container_params *params;
@@ -168,6 +170,8 @@ static int before_run(void *arg, struct restore *restore, struct err *err)
 		}
 		r = nsdump_restore_cgroups(j->img, list, n, host_pid, restore, err);
 	}
+	if (r == 0 && image_info(j->img, "frozen"))
+		r = cgroup_freeze(cg, true, FREEZE_MS, err);
 	cgroup_free(cg);
 	cgroup_host_free(host);
 	return r;

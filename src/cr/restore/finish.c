@@ -224,8 +224,10 @@ static int finish_task(struct finish *f, size_t i, struct err *err)
 	for (k = t->rec->n_threads; e == 0 && k > 0; k--) {
 		e = task_set_sched(t->rec->threads[k - 1], l->tids[k - 1], f->r->procfd, err);
 		if (e == 0)
-			e = task_renew_sleep(t->rec->threads[k - 1], l->tids[k - 1], l->insn,
-				f->r->shared->boot[i].scratch, l->memfd, &rax[k - 1], err);
+			e = task_renew_sleep(t->rec->threads[k - 1],
+				&(struct sleeper){l->tids[k - 1], l->insn,
+					f->r->shared->boot[i].scratch, l->memfd},
+				&rax[k - 1], err);
 	}
 	if (e == 0)
 		e = thread_syscall(l->pid, l->insn, &gp, SYS_munmap,

@@ -439,7 +439,7 @@ int target_play(struct target *t, size_t thread, struct tape *tape, struct err *
 	return tape_check(tape->rows, tape->n, (stopped - rows) / sizeof(*tape->rows), err);
 }
 
-void target_let_go(struct target *t)
+void target_put_back(struct target *t)
 {
 	struct target_thread *th;
 	int64_t res;
@@ -458,6 +458,13 @@ void target_let_go(struct target *t)
 		if (th->driven)
 			(void)thread_set_sigmask(th->tid, th->sigmask, NULL);
 		th->driven = false;
-		(void)thread_detach(th->tid, 0, NULL); /* the same */
 	}
+}
+
+void target_detach(struct target *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->n_threads; i++)
+		(void)thread_detach(t->threads[i].tid, 0, NULL); /* dying ones fail */
 }

@@ -17,7 +17,10 @@ struct target_thread {
 	pid_t tid, vtid;
 	struct thread_regs regs; /* as it was stopped */
 	uint64_t sigmask;
-	bool driven;  /* its signal mask is ours now: target_let_go puts mask and registers back */
+	bool driven; /* its signal mask is ours now: target_put_back puts mask and registers back */
+	bool has_left; /* it was interrupted in a sleep, which had left_ns to go (UINT64_MAX: no
+			  end) */
+	uint64_t left_ns;
 	bool changed; /* regs are not what the thread was stopped with: they are to be written */
 };
 
@@ -46,14 +49,17 @@ void target_done(struct target *t);
 
 /*
  * Seizes and stops every thread, also those that start meanwhile; saves their registers and masks.
- * @timeout_ms bounds the whole (a thread in D state is named). On failure call target_let_go.
+ * @timeout_ms bounds the whole (a thread in D state is named). On failure too, the two calls below
+ * end it.
  */
 int target_stop(struct target *t, int timeout_ms, struct err *err);
 /*
- * Removes the injected area, puts registers and masks back, detaches. Goes on after failures (of
- * dying threads); safe to call at any time. @sig: delivered to the leader (0: none).
+ * Removes the injected area, puts registers and masks back: the task is as it was, but stopped.
+ * Goes on after failures (of dying threads); safe to call at any time.
  */
-void target_let_go(struct target *t);
+void target_put_back(struct target *t);
+/* After target_put_back: lets the threads go. */
+void target_detach(struct target *t);
 
 /*
  * Runs one system call in the target's main thread, now, and gives its raw result (-errno

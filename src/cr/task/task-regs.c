@@ -10,45 +10,46 @@
 #define ERESTARTNOHAND	      514
 #define ERESTART_RESTARTBLOCK 516
 #define NSEC		      1000000000ull
-#define FUTEX_TIMEOUT_ARG     3
+#define ERESTARTNOINTR	      513
 
 /*
  * The kernel kept the end of an interrupted sleep in the thread's restart block, which is gone. The
  * same call with the time that was left, interrupted at once, makes a new one. *ret_rax is what
  * the thread finds in rax.
  */
-static int renew(const Kist__Thread *th, const struct user_regs_struct *gp, pid_t tid,
-	uint64_t insn, uint64_t scratch, int memfd, int64_t *ret_rax, struct err *err)
+static int renew(const Kist__Thread *th, const struct user_regs_struct *gp, uint64_t left,
+	const struct sleeper *s, int64_t *ret_rax, struct err *err)
 {
-	uint64_t left = th->restart->left_ns;
 	const uint64_t ts[2] = {left / NSEC, left % NSEC};
 	uint64_t args[6] = {gp->rdi, gp->rsi, gp->rdx, gp->r10, gp->r8, gp->r9};
 	int r;
 
 	switch (gp->orig_rax) {
 	case SYS_nanosleep:
-		args[0] = scratch;
+		args[0] = s->scratch;
 		break;
 	case SYS_clock_nanosleep:
-		args[2] = scratch;
-		break;
-	case SYS_poll: /* whole milliseconds, never less than was left */
-		args[2] = (left + 999999) / 1000000;
+		args[2] = s->scratch;
 		break;
 	case SYS_futex:
-		args[FUTEX_TIMEOUT_ARG] = scratch;
+		args[3] = s->scratch;
+		break;
+	case SYS_poll: /* whole milliseconds, never less than was left */
+		args[2] = left == UINT64_MAX ? (uint64_t)-1 : (left + 999999) / 1000000;
 		break;
 	default:
-		return 0;
+		return err_setx(err, -EBADMSG, "image: thread %u sleeps in system call %llu",
+			th->tid, (unsigned long long)gp->orig_rax);
 	}
-	r = io_pwrite(memfd, ts, sizeof(ts), (off_t)scratch);
+	r = io_pwrite(s->memfd, ts, sizeof(ts), (off_t)s->scratch);
 	if (r < 0)
 		return err_set(err, r, "cannot write memory of thread %u", th->tid);
-	return thread_syscall_interrupted(tid, insn, gp, (long)gp->orig_rax, args, ret_rax, err);
+	return thread_syscall_interrupted(
+		s->tid, s->insn, gp, (long)gp->orig_rax, args, ret_rax, err);
 }
 
-int task_renew_sleep(const Kist__Thread *th, pid_t tid, uint64_t insn, uint64_t scratch, int memfd,
-	int64_t *ret_rax, struct err *err)
+int task_renew_sleep(
+	const Kist__Thread *th, const struct sleeper *s, int64_t *ret_rax, struct err *err)
 {
 	struct user_regs_struct gp;
 
@@ -57,9 +58,11 @@ int task_renew_sleep(const Kist__Thread *th, pid_t tid, uint64_t insn, uint64_t 
 	if (*ret_rax != -ERESTART_RESTARTBLOCK)
 		return 0;
 	if (th->restart)
-		return renew(th, &gp, tid, insn, scratch, memfd, ret_rax, err);
-	/* A poll without an end is simply made again; else, how long it still was is not known. */
-	*ret_rax = gp.orig_rax == SYS_poll && (int)gp.rdx < 0 ? -ERESTARTNOHAND : -EINTR;
+		return renew(th, &gp, th->restart->left_ns, s, ret_rax, err);
+	if (gp.orig_rax == SYS_poll && (int32_t)gp.rdx < 0)
+		return renew(th, &gp, UINT64_MAX, s, ret_rax, err);
+	/* Not told: the call is made again as it was. Too long a sleep is better than a cut one. */
+	*ret_rax = -ERESTARTNOINTR;
 	return 0;
 }
 

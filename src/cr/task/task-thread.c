@@ -97,6 +97,13 @@ static int dump_thread(
 	th->xstate =
 		(ProtobufCBinaryData){from->regs.xstate.len, (uint8_t *)from->regs.xstate.data};
 	th->sigmask = from->sigmask;
+	if (from->has_left) {
+		th->restart = arena_alloc(a, sizeof(*th->restart));
+		if (!th->restart)
+			return err_oom(err);
+		kist__restart__init(th->restart);
+		th->restart->left_ns = from->left_ns;
+	}
 	th->creds = arena_alloc(a, sizeof(*th->creds));
 	th->sched = arena_alloc(a, sizeof(*th->sched));
 	if (!th->creds || !th->sched)

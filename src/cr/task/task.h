@@ -55,13 +55,17 @@ int task_tape_thread(struct tape *t, const Kist__Task *task, size_t i, struct er
 int task_tape_leader(struct tape *t, const Kist__Task *task, const uint64_t *thread_tapes,
 	int close_from, struct err *err);
 
+struct sleeper { /* a thread that is stopped behind its tape, as the tracer reaches it */
+	pid_t tid;
+	uint64_t insn, scratch; /* as in struct target; 16 bytes */
+	int memfd;
+};
 /*
- * By the tracer, the thread @tid (ours) stopped behind its tape: starts an interrupted sleep again
- * for the time that was left, with @scratch, memory of the task. *ret_rax is what the thread must
- * find in rax. @insn as in target.h.
+ * Starts an interrupted sleep again for the time that was left. *ret_rax is what the thread must
+ * find in rax.
  */
-int task_renew_sleep(const Kist__Thread *th, pid_t tid, uint64_t insn, uint64_t scratch, int memfd,
-	int64_t *ret_rax, struct err *err);
+int task_renew_sleep(
+	const Kist__Thread *th, const struct sleeper *s, int64_t *ret_rax, struct err *err);
 /* Writes registers and mask, the last act. */
 int task_set_thread(const Kist__Thread *th, pid_t tid, int64_t rax, struct err *err);
 /* By the tracer: priorities, affinity, timer slack of a thread (sched_setattr(2), ioprio_set(2)).
