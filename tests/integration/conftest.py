@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import subprocess
 import tempfile
 import uuid
 
@@ -16,7 +17,7 @@ SESSION = f"kist-test-{uuid.uuid4().hex[:12]}"
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "asan: is also run with the sanitizers")
-    config.addinivalue_line("markers", "slow: takes more than half a minute")
+    config.addinivalue_line("markers", "checkpoint: needs the verbs checkpoint and restore")
     os.environ["KIST_TEST_SESSION"] = SESSION
     config.kist_before = host.snapshot()
 
@@ -24,13 +25,24 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     # The search for leaks is the last test.
     items.sort(key=lambda item: item.path.name == "test_zz_leaks.py")
+    verbs = subprocess.run([build_dir() / "kist", "help"], capture_output=True, text=True,
+                           check=True).stdout.split()
+    for item in items:
+        needed = ["checkpoint", "restore"] if item.get_closest_marker("checkpoint") else []
+        missing = [verb for verb in needed if verb not in verbs]
+        if missing:
+            item.add_marker(pytest.mark.skip(reason=f"kist has no verb '{missing[0]}' yet"))
+
+
+def build_dir():
+    default = pathlib.Path(__file__).resolve().parents[2] / "build"
+    return pathlib.Path(os.environ.get("KIST_BUILD", default)).resolve()
 
 
 @pytest.fixture(scope="session")
 def build():
     """The build directory, absolute."""
-    default = pathlib.Path(__file__).resolve().parents[2] / "build"
-    return pathlib.Path(os.environ.get("KIST_BUILD", default)).resolve()
+    return build_dir()
 
 
 @pytest.fixture
