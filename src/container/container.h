@@ -143,3 +143,8 @@ int container_stop(struct container *c, int timeout_s, struct err *err);
 int container_freeze(struct container *c, bool freeze, struct err *err);
 /* Removes cgroup, network and files; -EBUSY while it runs, unless @force, which kills it first. */
 int container_delete(const char *name, bool force, struct err *err);
+/*
+ * Removes a stopped container that is being restored under its own name: as container_delete, but a
+ * parked address stays parked, for peers must find somebody there at all times.
+ */
+int container_make_way(const char *name, struct err *err);

@@ -269,8 +269,13 @@ static void undo_network(struct container *c)
 {
 	struct err err = {0};
 	autoclose int root = c->net_attached ? container_root_open(false, NULL) : -EBADF;
+	int r;
 
-	if (root >= 0 && net_bridge_detach(root, c->name, &err) < 0)
+	/* An address that was parked for a restore is parked again when the restore fails. */
+	r = root < 0		? 0
+	    : c->net.was_parked ? net_bridge_park(root, c->name, &err)
+				: net_bridge_detach(root, c->name, &err);
+	if (r < 0)
 		log_warn("%s", err.text);
 	c->net_attached = false;
 }

@@ -168,7 +168,8 @@ int container_finish(const char *name, int exit_status, struct err *err)
 	return r;
 }
 
-static int remove_one(struct container *c, bool force, struct err *err)
+/* @parked: an address that waits for a restore goes on waiting. */
+static int remove_one(struct container *c, bool force, bool parked, struct err *err)
 {
 	int r;
 
@@ -179,7 +180,7 @@ static int remove_one(struct container *c, bool force, struct err *err)
 	}
 	if (c->pidfd >= 0) /* the cgroup is killed whole below; this one may have left it */
 		(void)sys_pidfd_send_signal(c->pidfd, SIGKILL, NULL);
-	c->net_parked = false; /* the address is given back */
+	c->net_parked &= parked;
 	r = container_release(c, err);
 	if (r == 0 && c->pidfd >= 0 && wait_end(c->pidfd, DESTROY_MS) < 0)
 		r = err_setx(err, -EBUSY, "process %d of container '%s' does not end", (int)c->pid,
@@ -187,14 +188,24 @@ static int remove_one(struct container *c, bool force, struct err *err)
 	return r < 0 ? r : container_dir_remove(c, err);
 }
 
-int container_delete(const char *name, bool force, struct err *err)
+static int delete_by_name(const char *name, bool force, bool parked, struct err *err)
 {
 	struct container *c;
 	int r = container_open_any(name, &c, err);
 
 	if (r < 0)
 		return r;
-	r = remove_one(c, force, err);
+	r = remove_one(c, force, parked, err);
 	container_free(c);
 	return r;
+}
+
+int container_delete(const char *name, bool force, struct err *err)
+{
+	return delete_by_name(name, force, false, err);
+}
+
+int container_make_way(const char *name, struct err *err)
+{
+	return delete_by_name(name, false, true, err);
 }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/util.h"
@@ -18,6 +19,7 @@
 #include "net/publish.h"
 
 #define CONTAINER_LINK "eth0"
+#define PARKED_MAX     86400 /* seconds; peers have given up long before */
 
 /* Networks to choose from, the first that meets no route of the host. */
 static const struct {
@@ -84,6 +86,13 @@ static int choose_subnet(
 		"every network that the bridge could have is already routed on this host");
 }
 
+static bool is_parked(const struct lease *lease)
+{
+	int64_t age = time(NULL) - lease->parked;
+
+	return lease->parked && age >= 0 && age < PARKED_MAX;
+}
+
 /* Leases whose link went away with the container's namespace. */
 static int drop_stale(struct netlink *nl, struct lease_book *book, struct err *err)
 {
@@ -92,7 +101,7 @@ static int drop_stale(struct netlink *nl, struct lease_book *book, struct err *e
 	int r;
 
 	for (i = book->n; i-- > 0;) {
-		if (book->leases[i].parked)
+		if (is_parked(&book->leases[i]))
 			continue;
 		link_name(book, &book->leases[i], name);
 		r = link_find(nl, name, NULL);
@@ -298,6 +307,29 @@ static int release(struct netlink *nl, int run_dir, struct lease_book *book, str
 	return lease_book_save(run_dir, book, err);
 }
 
+/* Its link goes; everything else stays for the restore. */
+static int park(struct netlink *nl, int run_dir, struct lease_book *book, struct lease *lease,
+	struct err *err)
+{
+	char name[IFNAMSIZ];
+	int r;
+
+	lease->parked = time(NULL);
+	r = lease_book_save(run_dir, book, err);
+	if (r < 0)
+		return r;
+	link_name(book, lease, name);
+	r = link_delete(nl, name, err);
+	return r == -ENODEV ? 0 : r;
+}
+
+static bool takes_parked(const struct lease_book *book, const struct lease *own, const char *want)
+{
+	const struct lease *there = want ? lease_find_address(book, want) : NULL;
+
+	return (own && own->parked) || (there && there->parked);
+}
+
 static void fill_attachment(
 	const struct lease_book *book, const struct lease *lease, struct net_attachment *ret)
 {
@@ -321,6 +353,7 @@ int net_bridge_attach(int run_dir, const char *id, int netns_fd, const char *wan
 	autonetlink struct netlink *nl = NULL;
 	autobook struct lease_book book = {0};
 	autoclose int lock = -EBADF;
+	bool was_parked = false;
 	struct lease *lease;
 	size_t i;
 	int r;
@@ -335,11 +368,14 @@ int net_bridge_attach(int run_dir, const char *id, int netns_fd, const char *wan
 		(r = netlink_open(-EBADF, NETLINK_ROUTE, &nl, err)) < 0 ||
 		(r = drop_stale(nl, &book, err)) < 0)
 		return r;
-	lease = lease_find(&book, id);
-	if (lease && (r = drop_former(nl, &book, lease, err)) < 0)
-		return r;
+	/* Before the container's own former lease goes: what it was parked for hangs on the bridge.
+	 */
 	if (!book.n &&
 		((r = delete_bridge(nl, err)) < 0 || (r = choose_subnet(nl, &book, want, err)) < 0))
+		return r;
+	lease = lease_find(&book, id);
+	was_parked = takes_parked(&book, lease, want);
+	if (lease && (r = drop_former(nl, &book, lease, err)) < 0)
 		return r;
 	r = lease_add(&book, id, want, ports, n_ports, &lease, err);
 	if (r < 0)
@@ -356,10 +392,13 @@ int net_bridge_attach(int run_dir, const char *id, int netns_fd, const char *wan
 	if (r == 0)
 		r = apply_rules(&book, err);
 	if (r < 0) {
-		(void)release(nl, run_dir, &book, lease, NULL); /* the first error is the one */
+		/* The first error is the one. */
+		(void)(was_parked ? park(nl, run_dir, &book, lease, NULL)
+				  : release(nl, run_dir, &book, lease, NULL));
 		return r;
 	}
 	fill_attachment(&book, lease, ret);
+	ret->was_parked = was_parked;
 	return 0;
 }
 
@@ -397,19 +436,11 @@ int net_bridge_park(int run_dir, const char *id, struct err *err)
 	autobook struct lease_book book = {0};
 	autoclose int lock = open_book(run_dir, &book, &nl, err);
 	struct lease *lease;
-	char name[IFNAMSIZ];
-	int r;
 
 	if (lock < 0)
 		return lock;
 	lease = lease_find(&book, id);
 	if (!lease)
 		return err_setx(err, -ENOENT, "container '%s' has no address on the bridge", id);
-	lease->parked = true;
-	r = lease_book_save(run_dir, &book, err);
-	if (r < 0)
-		return r;
-	link_name(&book, lease, name);
-	r = link_delete(nl, name, err);
-	return r == -ENODEV ? 0 : r;
+	return park(nl, run_dir, &book, lease, err);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ struct net_attachment {				/* plain data: kept in the container's state file */
 	char address[46], gateway[46];
 	unsigned int prefix;
 	char mac[18];
+	bool was_parked; /* net_bridge_attach took a parked address: not kept */
 };
 
 /*
@@ -41,7 +43,8 @@ int net_bridge_detach(int run_dir, const char *id, struct err *err);
 /*
  * The container is gone but lives on in an image: its link is removed, its address, ports and the
  * bridge are kept for it, so that peers do not get refused. Ends by net_bridge_attach (this @id, or
- * any that wants the address) or net_bridge_detach. -ENOENT without a lease.
+ * any that wants the address; when that fails it is parked again), by net_bridge_detach, or after a
+ * day. -ENOENT without a lease.
  */
 int net_bridge_park(int run_dir, const char *id, struct err *err);
 

@@ -43,10 +43,11 @@ static int parse_lease(json_t *j, struct lease_book *book, struct err *err)
 	struct err why = {0};
 	struct lease *lease;
 	json_t *list, *item;
-	int parked, r;
+	json_int_t parked;
+	int r;
 	size_t i;
 
-	if (json_unpack(j, "{s:s, s:s, s:b, s:o}", "id", &id, "address", &address, "parked",
+	if (json_unpack(j, "{s:s, s:s, s:I, s:o}", "id", &id, "address", &address, "parked",
 		    &parked, "ports", &list) < 0 ||
 		!json_is_array(list) || json_array_size(list) > LEASE_PORTS_MAX)
 		return err_setx(err, -EINVAL, "a lease lacks a field or has a wrong one");
@@ -108,8 +109,8 @@ static json_t *print_lease(const struct lease *lease)
 							 p->protocol, "host_ip", p->host_ip)) < 0)
 			return NULL;
 	(void)inet_ntop(AF_INET, &lease->address, address, sizeof(address)); /* always fits */
-	return json_pack("{s:s, s:s, s:b, s:O}", "id", lease->id, "address", address, "parked",
-		(int)lease->parked, "ports", ports);
+	return json_pack("{s:s, s:s, s:I, s:O}", "id", lease->id, "address", address, "parked",
+		(json_int_t)lease->parked, "ports", ports);
 }
 
 int lease_book_print(const struct lease_book *book, char **ret, struct err *err)

@@ -61,6 +61,13 @@ static struct lease *find_address(const struct lease_book *book, struct in_addr 
 	return NULL;
 }
 
+struct lease *lease_find_address(const struct lease_book *book, const char *address)
+{
+	struct in_addr a;
+
+	return inet_pton(AF_INET, address, &a) == 1 ? find_address(book, a) : NULL;
+}
+
 void lease_remove(struct lease_book *book, struct lease *lease)
 {
 	size_t i = lease - book->leases;

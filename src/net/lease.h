@@ -19,7 +19,8 @@
 struct lease {
 	char id[LEASE_ID_MAX + 1];
 	struct in_addr address;
-	bool parked; /* no link, and yet not stale: its container is in an image */
+	/* When its container went into an image: no link, and yet not stale for a day. 0: not. */
+	int64_t parked;
 	struct net_port *ports;
 	size_t n_ports;
 };
@@ -49,6 +50,7 @@ int lease_book_save(int run_dir, const struct lease_book *book, struct err *err)
 /* -EINVAL for an id that cannot stand in the book and in nft's comments. */
 int lease_check_id(const char *id, struct err *err);
 struct lease *lease_find(const struct lease_book *book, const char *id);
+struct lease *lease_find_address(const struct lease_book *book, const char *address);
 void lease_remove(struct lease_book *book, struct lease *lease);
 /*
  * Adds a lease for @id: the address @want (which a parked lease has to give up), or, with NULL, a

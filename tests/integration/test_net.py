@@ -285,3 +285,76 @@ def test_a_killed_container_is_cleared_away(kist, build, name):
     wait_for(lambda: kist.inspect(name)["status"] == "stopped", "the end of the container")
     kist("rm", name)
     assert bridge_is_gone()
+
+
+def ask(c, text):
+    c.sendall(text + b"\n")
+    return answer(c)
+
+
+def answer(c):
+    line = b""
+    while not line.endswith(b"\n"):
+        data = c.recv(100)
+        assert data, "connection closed"
+        line += data
+    return line[:-1]
+
+
+@pytest.fixture
+def served(kist, build, name):
+    """A container with a published port, and clients by that port and by its own address."""
+    server = str(build / "tests/helpers/tcp-server")
+    kist("run", "-d", "-n", name, "--net", "bridge", "-p", "8080:7000", "--", server, "7000")
+    address = kist.inspect(name)["network"]["address"]
+    clients = [
+        wait_for(lambda t=target: connect_or_none(t), f"a connection to {target}")
+        for target in (("127.0.0.1", 8080), (address, 7000))
+    ]
+    yield clients
+    for c in clients:
+        c.close()
+
+
+def test_connections_survive_their_container(kist, name, served, images):
+    n = 0
+    for turn in range(2):
+        image = images / str(turn)
+        for c in served:
+            n += 1
+            assert ask(c, b"a") == b"%d a" % n
+        kist("checkpoint", name, "-o", image)
+        for c in served:
+            c.sendall(b"between\n")
+        time.sleep(0.5)  # the clients repeat themselves, and nobody may answer
+        kist("restore", image)
+        got = sorted(answer(c) for c in served)
+        assert got == sorted(b"%d between" % i for i in (n + 1, n + 2))
+        n += 2
+    with socket.create_connection(("127.0.0.1", 8080), timeout=10) as late:
+        assert ask(late, b"new") == b"%d new" % (n + 1)
+    kist("rm", "-f", name)
+    assert bridge_is_gone()
+
+
+def test_a_failed_restore_keeps_the_address(kist, name, served, images):
+    for c in served:
+        ask(c, b"a")
+    kist("checkpoint", name, "-o", images / "i")
+    with socket.create_server(("", 8080)):
+        p = kist("restore", images / "i", check=False)
+        assert p.returncode != 0 and "8080" in p.stderr
+    assert not bridge_is_gone()
+    served[0].sendall(b"between\n")
+    kist("restore", images / "i")
+    assert answer(served[0]) == b"3 between"
+    assert ask(served[1], b"b") == b"4 b"
+    kist("rm", "-f", name)
+    assert bridge_is_gone()
+
+
+def test_a_checkpointed_container_gives_its_address_back(kist, name, served, images):
+    kist("checkpoint", name, "-o", images / "i")
+    assert not bridge_is_gone()
+    kist("rm", name)
+    assert bridge_is_gone()

@@ -70,7 +70,7 @@ static void test_wanted_address(void **state)
 	assert_int_equal(lease_add(&book, "a", "10.87.3.4", NULL, 0, &l, &err), 0);
 	assert_int_equal(lease_add(&book, "b", "10.87.3.4", NULL, 0, &l, &err), -EADDRINUSE);
 	assert_non_null(strstr(err.text, "'a'"));
-	lease_find(&book, "a")->parked = true;
+	lease_find(&book, "a")->parked = 1795583839;
 	assert_int_equal(lease_add(&book, "b", "10.87.3.4", NULL, 0, &l, &err), 0);
 	assert_null(lease_find(&book, "a"));
 	lease_book_done(&book);
@@ -118,12 +118,12 @@ static void test_file_round_trip(void **state)
 
 	assert_int_equal(lease_add(&book, "web", NULL, ports, 2, &l, NULL), 0);
 	assert_int_equal(lease_add(&book, "db", "10.87.9.9", NULL, 0, &l, NULL), 0);
-	l->parked = true;
+	l->parked = 1795583839;
 	assert_int_equal(lease_book_print(&book, &text, NULL), 0);
 	assert_int_equal(lease_book_parse(text, strlen(text), &back, NULL), 0);
 	assert_int_equal(back.n, 2);
-	assert_true(lease_find(&back, "db")->parked);
-	assert_false(lease_find(&back, "web")->parked);
+	assert_int_equal(lease_find(&back, "db")->parked, 1795583839);
+	assert_int_equal(lease_find(&back, "web")->parked, 0);
 	assert_string_equal(lease_find(&back, "web")->ports[1].host_ip, "127.0.0.1");
 	assert_int_equal(lease_book_print(&back, &again, NULL), 0);
 	assert_string_equal(text, again);
@@ -143,11 +143,11 @@ static void test_damaged_files(void **state)
 		"{\"subnet\":\"10.87.0.1\",\"prefix\":16,\"leases\":[]}",
 		"{\"subnet\":\"10.87.0.0\",\"prefix\":16,\"leases\":[{}]}",
 		"{\"subnet\":\"10.87.0.0\",\"prefix\":16,\"leases\":[{\"id\":\"a b\",\"address\":"
-		"\"10.87.0.2\",\"parked\":false,\"ports\":[]}]}",
+		"\"10.87.0.2\",\"parked\":0,\"ports\":[]}]}",
 		"{\"subnet\":\"10.87.0.0\",\"prefix\":16,\"leases\":[{\"id\":\"a\",\"address\":"
-		"\"10.88.0.2\",\"parked\":false,\"ports\":[]}]}",
+		"\"10.88.0.2\",\"parked\":0,\"ports\":[]}]}",
 		"{\"subnet\":\"10.87.0.0\",\"prefix\":16,\"leases\":[{\"id\":\"a\",\"address\":"
-		"\"10.87.0.2\",\"parked\":false,\"ports\":[{\"host\":70000,\"container\":1,"
+		"\"10.87.0.2\",\"parked\":0,\"ports\":[{\"host\":70000,\"container\":1,"
 		"\"protocol\":6}]}]}",
 	};
 	struct lease_book book;

@@ -91,7 +91,7 @@ static int make_room(const char *name, struct err *err)
 			container_status_name(status));
 		return err_hint(err, "stop it, or restore under another name (-n NAME)");
 	}
-	return container_delete(name, false, err);
+	return container_make_way(name, err);
 }
 
 /* In the parent, the container's directory is there, its first process is not. */
