@@ -11,48 +11,59 @@
 
 extern const struct verb verb_restore;
 
+struct args {
+	const char *dir, *name;
+	bool shell_job;
+};
+
 /* Options may stand behind the directory. */
-static int parse(int argc, char **argv, const char **dir, const char **name, struct err *err)
+static int parse(int argc, char **argv, struct args *a, struct err *err)
 {
+	const struct verb_option *o;
 	struct verb_args va;
 
 	verb_args_init(&va, &verb_restore, argc, argv);
 	for (;;) {
-		if (verb_args_next(&va, err))
-			*name = va.value; /* the only option */
+		o = verb_args_next(&va, err);
+		if (o && o->letter == 'n')
+			a->name = va.value;
+		else if (o)
+			a->shell_job = true;
 		else if (err->code)
 			return err->code;
 		else if (va.next >= argc)
 			break;
-		else if (*dir)
+		else if (a->dir)
 			return err_setx(err, -EINVAL, "unexpected argument '%s'", argv[va.next]);
 		else
-			*dir = argv[va.next++];
+			a->dir = argv[va.next++];
 	}
-	return *dir ? 0 : err_setx(err, -EINVAL, "the directory of an image is needed");
+	return a->dir ? 0 : err_setx(err, -EINVAL, "the directory of an image is needed");
 }
 
 static int run(int argc, char **argv, struct err *err)
 {
-	const struct restore_opts opts = {.root_fd = -EBADF};
+	const struct file_external tty = {.key = "tty", .fd = 0};
+	struct restore_opts opts = {.root_fd = -EBADF, .externals = &tty};
+	struct args a = {0};
 	struct restore_result res;
 	struct image *img = NULL;
 	autoclose int dirfd = -EBADF;
-	const char *dir = NULL, *name = NULL;
 	int r;
 
-	r = parse(argc, argv, &dir, &name, err);
+	r = parse(argc, argv, &a, err);
 	if (r < 0)
 		return r;
-	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dirfd = open(a.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
-		return err_set(err, -errno, "cannot open the image '%s'", dir);
+		return err_set(err, -errno, "cannot open the image '%s'", a.dir);
+	opts.n_externals = a.shell_job;
 	r = image_open(dirfd, &img, err);
-	if (r == 0 && name && !restore_is_container(img))
+	if (r == 0 && a.name && !restore_is_container(img))
 		r = err_setx(err, -EINVAL,
-			"the image '%s' is of a tree of processes: -n does not apply", dir);
+			"the image '%s' is of a tree of processes: -n does not apply", a.dir);
 	if (r == 0)
-		r = restore_is_container(img) ? restore_container(img, name, &res, err)
+		r = restore_is_container(img) ? restore_container(img, a.name, &res, err)
 					      : restore_tree(img, &opts, &res, err);
 	image_free(img);
 	if (r < 0)
@@ -71,6 +82,9 @@ const struct verb verb_restore = {
 	.options =
 		(const struct verb_option[]){
 			{'n', "name", "NAME", "restore a container under this name"},
+			{0, "shell-job", NULL,
+				"standard input is the terminal that a tree of "
+				"processes had from outside"},
 			{0},
 		},
 	.run = run,

@@ -89,6 +89,17 @@ int mm_vdso_hash(struct target *t, const struct vma_list *vmas, uint64_t *ret, s
 	return 0;
 }
 
+uint64_t mm_own_vdso_hash(const struct vma_list *self)
+{
+	size_t i;
+
+	for (i = 0; i < self->n; i++)
+		if (self->v[i].kind == VMA_VDSO)
+			return XXH3_64bits((const void *)(uintptr_t)self->v[i].start,
+				self->v[i].end - self->v[i].start);
+	return 0;
+}
+
 /* The fields of Mm that /proc/PID/stat has, the program break from a call of its own. */
 static int fill_layout(struct target *t, Kist__Mm *mm, struct buf *auxv, struct err *err)
 {

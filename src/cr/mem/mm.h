@@ -27,6 +27,8 @@ int mm_dump(struct image_writer *w, struct target *t, const struct vma_list *vma
 	const struct mm_hooks *hooks, struct err *err);
 /* XXH3-64 of the vdso's code, for the check that an image fits this kernel. 0: no vdso. */
 int mm_vdso_hash(struct target *t, const struct vma_list *vmas, uint64_t *ret, struct err *err);
+/* The same of the caller, whose mappings are @self. */
+uint64_t mm_own_vdso_hash(const struct vma_list *self);
 
 /* ---- restore ---- */
 

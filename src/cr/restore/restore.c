@@ -2,6 +2,7 @@
 /* Planning, and the coordinator: the parent of the tree until it runs; see restore.h. */
 #include "cr/restore/restore.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -14,6 +15,8 @@
 #include "cr/restore/restore-internal.h"
 #include "sys/proc.h"
 #include "sys/syscall.h"
+
+#define MAPS_MAX (16u << 20)
 
 static int make_shared(struct restore *r, struct err *err)
 {
@@ -47,6 +50,34 @@ static int check_tree(const struct image *img, struct err *err)
 	return 0;
 }
 
+/* Programs hold addresses inside the vdso: one of another kernel would send them astray. */
+static int check_vdso(const struct image *img, struct err *err)
+{
+	const Kist__Tree *tree = (const Kist__Tree *)image_get(img, RECORD_TREE, 0);
+	const char *kernel = image_info(img, "kernel");
+	autobuf struct buf text = {0};
+	struct vma_list self = {0};
+	uint64_t want, have;
+	int e;
+
+	if (!tree->has_vdso_hash)
+		return 0;
+	if (tree->vdso_hash.len != sizeof(want))
+		return err_setx(err, -EBADMSG, "image: the mark of its vdso is wrong");
+	memcpy(&want, tree->vdso_hash.data, sizeof(want));
+	e = file_read_at(AT_FDCWD, "/proc/self/maps", &text, MAPS_MAX);
+	if (e < 0)
+		return err_set(err, e, "cannot read '/proc/self/maps'");
+	e = vma_parse(buf_str(&text), text.len, &self, err);
+	have = e == 0 ? mm_own_vdso_hash(&self) : 0;
+	vma_list_done(&self);
+	if (e < 0 || have == want)
+		return e;
+	err_setx(err, -ENOTSUP, "the image was made on another kernel%s%s", kernel ? ", " : "",
+		kernel ? kernel : "");
+	return err_hint(err, "restore it on that kernel: programs use its vdso");
+}
+
 int restore_new(const struct image *img, const struct restore_opts *opts, struct restore **ret,
 	struct err *err)
 {
@@ -57,6 +88,8 @@ int restore_new(const struct image *img, const struct restore_opts *opts, struct
 	int e;
 
 	e = check_tree(img, err);
+	if (e == 0)
+		e = check_vdso(img, err);
 	if (e < 0)
 		return e;
 	r = calloc(1, sizeof(*r));
