@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A pty pair: settings, window, data in both directions, and a session with it as its terminal. */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -63,6 +64,10 @@ static void takes(int fd, const char *want)
 {
 	char got[64] = "";
 
+	if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 2000) != 1) {
+		CHECK(0, "'%s' does not come", want);
+		return;
+	}
 	CHECK(read(fd, got, sizeof(got) - 1) == (ssize_t)strlen(want) && strcmp(got, want) == 0,
 		"'%s', not '%s'", got, want);
 }

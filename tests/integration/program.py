@@ -10,6 +10,7 @@ import tempfile
 import time
 
 from kist import wait_for
+from tree import become_reaper, descendants
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -18,14 +19,6 @@ def names():
     """The programs, as tests/cr/meson.build lists them."""
     text = (pathlib.Path(__file__).resolve().parent.parent / "cr" / "meson.build").read_text()
     return re.findall(r"^\t'([a-z0-9-]+)',$", text, re.M)
-
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
-            return f.read().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 class Program:
@@ -41,6 +34,7 @@ class Program:
 
     def start(self):
         """As a tree of its own on the host: a session without a terminal, output into a file."""
+        become_reaper()
         with open(self.dir / "out", "ab") as out:
             self.proc = subprocess.Popen(
                 [str(self.binary), str(self.dir)], stdin=subprocess.DEVNULL, stdout=out,
@@ -52,11 +46,27 @@ class Program:
         """For a container, which sees the directory by a bind mount; output into the same file."""
         return ["sh", "-c", f"exec {self.binary} {self.dir} >>{self.dir}/out 2>&1"]
 
-    def reaped(self):
-        """The program was killed by a checkpoint: its pid must be free again."""
+    def gone(self, pids):
+        """The tree was killed by a checkpoint: reaps it, so that its pids are free again."""
         if self.proc:
             self.proc.wait(timeout=10)
             self.proc = None
+
+        def check():
+            for pid in pids:
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    pass  # not ours (yet)
+            return not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+
+        wait_for(check, f"the end of {pids}")
+
+    def dump(self, kist, image):
+        """Checkpoints the tree."""
+        pids = descendants(self.pid)
+        kist("checkpoint", "--pid", self.pid, "-o", image)
+        self.gone(pids)
 
     def wait_ready(self):
         wait_for(lambda: (self.dir / "ready").exists() or (self.dir / "result").exists(),
@@ -72,7 +82,7 @@ class Program:
         except FileNotFoundError:
             return ""
 
-    def result(self, timeout=90):
+    def result(self, timeout=40):
         """Waits for the word of the program: "pass", "fail" …"""
         wait_for(lambda: (self.dir / "result").exists(),
                  f"{self.binary.name} ends: {self.output()}", timeout=timeout)

@@ -4,6 +4,7 @@ import pytest
 
 import program
 from kist import wait_for
+from tree import alive
 
 ROUNDS = 3
 NAMES = program.names()
@@ -49,14 +50,9 @@ def test_plain(kist, images, start, name):
     p.start()
     p.wait_ready()
     if not (p.dir / "result").exists():
-
-        def dump(i):
-            kist("checkpoint", "--pid", p.pid, "-o", images / str(i))
-            p.reaped()
-            assert not program.alive(p.pid), "the tree is still there after its checkpoint"
-
-        p.rounds(ROUNDS, dump, lambda i: kist("restore", images / str(i)))
-        assert program.alive(p.pid) or (p.dir / "result").exists(), p.output()
+        p.rounds(ROUNDS, lambda i: p.dump(kist, images / str(i)),
+                 lambda i: kist("restore", images / str(i)))
+        assert alive(p.pid) or (p.dir / "result").exists(), p.output()
         p.go()
     judge(p, "as a plain tree")
 

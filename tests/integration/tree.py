@@ -15,6 +15,10 @@ from kist import wait_for
 PR_SET_CHILD_SUBREAPER = 36
 
 
+def become_reaper():
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def reap():
     """Reaps every child that has ended."""
     try:
@@ -49,7 +53,7 @@ class Tree:
     """A program and its descendants; `pid` stays the same over checkpoints."""
 
     def __init__(self, kist, args):
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        become_reaper()
         self.kist = kist
         for fd in os.listdir("/proc/self/fd"):  # what the test was given is not the tree's
             if int(fd) > 2 and os.path.exists(f"/proc/self/fd/{fd}"):
