@@ -49,7 +49,7 @@ int err_hint(struct err *err, const char *fmt, ...)
 	va_list ap;
 
 	if (!err)
-		return 0;
+		return -EINVAL; /* the code is lost, that it is a failure is not */
 	va_start(ap, fmt);
 	(void)vsnprintf(err->hint, sizeof(err->hint), fmt, ap); /* a cut hint is still a hint */
 	va_end(ap);
@@ -63,7 +63,7 @@ int err_wrap(struct err *err, const char *fmt, ...)
 	int r;
 
 	if (!err)
-		return 0;
+		return -EINVAL; /* the code is lost, that it is a failure is not */
 	memcpy(old, err->text, sizeof(old));
 	va_start(ap, fmt);
 	r = vsnprintf(err->text, sizeof(err->text), fmt, ap);

@@ -28,10 +28,10 @@ int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((form
 /* As err_set, without the appended reason. */
 int err_setx(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Adds a hint, what the user can do. Returns err->code. */
+/* Adds a hint, what the user can do. Returns err->code; -EINVAL without @err. */
 int err_hint(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts "CONTEXT: " in front of the text. Returns err->code. */
+/* Puts "CONTEXT: " in front of the text. Returns err->code; -EINVAL without @err. */
 int err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* -ENOMEM with its text. */

@@ -8,6 +8,7 @@
 
 #include "base/parse.h"
 #include "base/util.h"
+#include "container/container.h"
 
 static int open_pid(struct cgroup_target *t, const char *text, struct err *err)
 {
@@ -20,17 +21,22 @@ static int open_pid(struct cgroup_target *t, const char *text, struct err *err)
 
 static int open_container(struct cgroup_target *t, const char *name, struct err *err)
 {
-	char path[300];
+	struct container *c;
 	int r;
 
-	if (strchr(name, '/') || strlen(name) > 255)
+	if (strchr(name, '/') || container_name_check(name, NULL) < 0)
 		return err_setx(err, -EINVAL, "'%s' is neither a name, a path, nor pid:N", name);
-	snprintf(path, sizeof(path), "/kist/%s", name);
-	r = cgroup_open(t->host, path, &t->cg, err);
-	if (r != -ENOENT)
+	r = container_open(name, &c, err);
+	if (r < 0) {
+		err_hint(err, "'kist list' shows the containers");
 		return r;
-	err_setx(err, r, "no container '%s' is running", name);
-	return err_hint(err, "'kist list' shows them");
+	}
+	r = cgroup_open(t->host, c->cgroup, &t->cg, err);
+	if (r == -ENOENT)
+		r = err_setx(err, -ESRCH, "container not running: '%s' is %s", name,
+			container_status_name(c->status));
+	container_free(c);
+	return r;
 }
 
 int cgroup_target_open(const char *name, struct cgroup_target *ret, struct err *err)

@@ -100,6 +100,12 @@ static int set_remove(struct run *r, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_init(struct run *r, const char *value, struct err *err)
+{
+	r->p->init = true;
+	return 0;
+}
+
 static int set_no_init(struct run *r, const char *value, struct err *err)
 {
 	r->p->init = false;
@@ -369,6 +375,7 @@ const struct verb_option run_options[] = {
 	{0, "cap-add", "CAP", "one more capability than the default set, or 'all'"},
 	{0, "cap-drop", "CAP", "one less, or 'all'"},
 	{0, "no-seccomp", NULL, "no system call filter"},
+	{0, "init", NULL, "pid 1 is kist's init, which reaps and forwards signals (default)"},
 	{0, "no-init", NULL, "the command itself is pid 1"},
 	{0, "log-max", "SIZE", "rotate the log of -d at this size (default 10M)"},
 	{0, "rm", NULL, "remove the container when it ends"},
@@ -384,6 +391,7 @@ static const struct {
 	{"detach", set_detach},
 	{"env", set_env},
 	{"hostname", set_hostname},
+	{"init", set_init},
 	{"interactive", set_interactive},
 	{"log-max", set_log_max},
 	{"name", set_name},

@@ -211,6 +211,7 @@ _Noreturn void container_child(struct container *c)
 	size_t i;
 
 	(void)sigprocmask(SIG_SETMASK, &m->mask, NULL); /* cannot fail */
+	(void)close(TAKE_FD(c->lock_fd)); /* the lock is kist's, also when it dies before us */
 	for (i = 0; i < ARRAY_SIZE(steps); i++)
 		if (steps[i](&k, &err) < 0)
 			break;

@@ -27,6 +27,10 @@ int container_attach_address(const struct container *c, struct sockaddr_un *ret)
 /* end.c: cgroup and network of a container that has no process any more. */
 int container_release(struct container *c, struct err *err);
 
+/* create.c: seccomp_compile with the compiled filters kept below KIST_ROOT. */
+int container_seccomp_compile(
+	const struct spec_seccomp *sc, struct seccomp_prog *ret, struct err *err);
+
 /* state.c */
 /* Locked, and also when its state is damaged: to be removed. */
 int container_open_any(const char *name, struct container **ret, struct err *err);

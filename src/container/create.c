@@ -4,6 +4,7 @@
  * first one; after a failure the undos of the steps that were begun run backwards.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -156,7 +157,8 @@ static void undo_directory(struct container *c)
 }
 
 /* Compiled filters are kept below the state directory, as compiling one takes long. */
-static int compile_seccomp(const struct spec_seccomp *sc, struct seccomp_prog *ret, struct err *err)
+int container_seccomp_compile(
+	const struct spec_seccomp *sc, struct seccomp_prog *ret, struct err *err)
 {
 	autoclose int root = container_root_open(true, NULL), dir = -EBADF;
 
@@ -186,7 +188,7 @@ static int step_programs(struct container *c, struct err *err)
 	if (fd < 0)
 		return fd;
 	m->init_fd = fd;
-	return sc->set && !m->payload ? compile_seccomp(sc, &m->seccomp, err) : 0;
+	return sc->set && !m->payload ? container_seccomp_compile(sc, &m->seccomp, err) : 0;
 }
 
 static int set_limits(struct container *c, struct err *err)
@@ -305,7 +307,7 @@ static int step_ready(struct container *c, struct err *err)
 	if (r == -EPIPE) {
 		err_setx(err, r, "the container's first process died while it was set up: %s",
 			describe_death(c, text, sizeof(text)));
-		return err_hint(err, "a memory limit below 4M is too small to start anything");
+		return err_hint(err, "a memory.max below 1M leaves no room to start anything");
 	}
 	if (r < 0)
 		return r;
@@ -331,6 +333,20 @@ static int step_mounts(struct container *c, struct err *err)
 		return err_set(err, r, "cannot read '%s'", path);
 	r = file_swap_at(c->dir_fd, CONTAINER_MOUNTS_FILE, b.data, b.len, 0600);
 	return r < 0 ? err_set(err, r, "cannot note the container's mounts") : 0;
+}
+
+static int step_oom(struct container *c, struct err *err)
+{
+	int64_t adj = c->params->spec->process.oom_score_adj;
+	char path[40], text[24];
+	int r;
+
+	if (adj == SPEC_UNSET)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)c->pid);
+	snprintf(text, sizeof(text), "%" PRId64, adj);
+	r = file_write_at(AT_FDCWD, path, text);
+	return r < 0 ? err_set(err, r, "cannot set the container's oom_score_adj to %s", text) : 0;
 }
 
 static int step_record(struct container *c, struct err *err)
@@ -372,6 +388,7 @@ static const struct step steps[] = {
 	{"network", step_network, undo_network},
 	{"ready", step_ready, NULL},
 	{"mounts", step_mounts, NULL},
+	{"oom", step_oom, NULL},
 	{"record", step_record, NULL},
 	{"payload", step_payload, NULL},
 };

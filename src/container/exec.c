@@ -154,7 +154,7 @@ static int prepare(struct joining *j, struct err *err)
 	if (r == 0)
 		r = container_cgroup_open(j->c, &j->cg, err);
 	if (r == 0 && sc->set)
-		r = seccomp_compile(sc, &j->seccomp, err);
+		r = container_seccomp_compile(sc, &j->seccomp, err);
 	if (r < 0)
 		return r;
 	j->init_fd = embedded_open("kist-init", embedded_init, embedded_init_size, err);

@@ -86,6 +86,8 @@ static int executable(const char *path)
 int process_exec_error(int code, const char *command, struct err *err)
 {
 	err_set(err, code, "cannot execute '%s'", command);
+	if (code == -EAGAIN)
+		(void)err_hint(err, "pids.max must leave room for the command and kist's init");
 	if (err)
 		err->exit_status = code == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 	return code;

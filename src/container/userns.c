@@ -36,7 +36,7 @@ static int mark_all(bool used[SLOTS], struct err *err)
 	for (i = 0; r == 0 && names[i]; i++) {
 		struct container *c;
 
-		if (container_open(names[i], &c, NULL) < 0 || !c)
+		if (container_open(names[i], &c, NULL) < 0)
 			continue; /* gone meanwhile, or damaged: then nothing runs with its ids */
 		if (c->params) {
 			const struct spec_linux *l = &c->params->spec->linux_;

@@ -355,7 +355,7 @@ def test_what_v2_lacks_names_the_alternative(sleeper):
 def test_the_roots_and_other_cgroups_take_no_limits():
     done = run(KIST, "set", "/", "pids.max=100000")
     assert done.returncode != 0 and "root" in done.stderr
-    assert "no container" in run(KIST, "get", "no-such-container", "pids.max").stderr
+    assert "does not exist" in run(KIST, "get", "no-such-container", "pids.max").stderr
     assert "no cgroup" in run(KIST, "get", "/kist/../kist/none", "pids.max").stderr or \
         "'..'" in run(KIST, "get", "/kist/../kist/none", "pids.max").stderr
 

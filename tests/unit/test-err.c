@@ -63,8 +63,8 @@ static void test_null(void **state)
 {
 	assert_int_equal(err_set(NULL, -EIO, "x"), -EIO);
 	assert_int_equal(err_setx(NULL, -EIO, "x"), -EIO);
-	assert_int_equal(err_hint(NULL, "x"), 0);
-	assert_int_equal(err_wrap(NULL, "x"), 0);
+	assert_int_equal(err_hint(NULL, "x"), -EINVAL);
+	assert_int_equal(err_wrap(NULL, "x"), -EINVAL);
 	assert_int_equal(err_oom(NULL), -ENOMEM);
 }
 
