@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
@@ -163,15 +164,13 @@ static int destination(int fd, const Kist__Inet *msg, const Kist__InetDatagram *
 	return inet_addr_set(fd, strchr(to.address, ':') ? AF_INET6 : AF_INET, &to, ret, err);
 }
 
-int inet_udp_queue_set(int fd, const Kist__Inet *msg, struct err *err)
+static int send_all(int fd, const Kist__Inet *msg, struct err *err)
 {
 	struct inet_packet p = {.protocol = IPPROTO_UDP};
 	const Kist__InetDatagram *d;
 	size_t i, bytes = 0;
 	int r;
 
-	if (!msg->n_datagrams)
-		return 0;
 	for (i = 0; i < msg->n_datagrams; i++)
 		bytes += msg->datagrams[i]->data.len + 1024;
 	r = inet_buffers_grow(fd, 0, bytes, err);
@@ -190,5 +189,24 @@ int inet_udp_queue_set(int fd, const Kist__Inet *msg, struct err *err)
 		p.len = d->data.len;
 		r = inet_packet_send(&p, err);
 	}
+	return r;
+}
+
+int inet_udp_queue_set(int fd, const Kist__Inet *msg, struct err *err)
+{
+	char device[IFNAMSIZ] = "";
+	socklen_t len = sizeof(device);
+	int r;
+
+	if (!msg->n_datagrams)
+		return 0;
+	/* What we send comes over loopback, and would not reach a socket of another device. */
+	if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &len) < 0)
+		len = 0;
+	if (len && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0) < 0)
+		return err_set(err, -errno, "cannot loosen a socket from '%s'", device);
+	r = send_all(fd, msg, err);
+	if (len && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, len) < 0 && r == 0)
+		return err_set(err, -errno, "cannot bind a socket to '%s'", device);
 	return r;
 }
