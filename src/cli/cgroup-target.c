@@ -19,22 +19,25 @@ static int open_pid(struct cgroup_target *t, const char *text, struct err *err)
 	return cgroup_open_pid(t->host, pid, &t->cg, err);
 }
 
+/* Without a container of that name, a cgroup that somebody made where containers have theirs. */
 static int open_container(struct cgroup_target *t, const char *name, struct err *err)
 {
-	struct container *c;
-	int r;
+	struct container *c = NULL;
+	char path[80];
+	int r, found;
 
 	if (strchr(name, '/') || container_name_check(name, NULL) < 0)
 		return err_setx(err, -EINVAL, "'%s' is neither a name, a path, nor pid:N", name);
-	r = container_open(name, &c, err);
-	if (r < 0) {
-		err_hint(err, "'kist list' shows the containers");
-		return r;
-	}
-	r = cgroup_open(t->host, c->cgroup, &t->cg, err);
-	if (r == -ENOENT)
+	found = container_open(name, &c, err);
+	if (found < 0 && found != -ENOENT)
+		return found;
+	snprintf(path, sizeof(path), "/kist/%s", name);
+	r = cgroup_open(t->host, c ? c->cgroup : path, &t->cg, c ? err : NULL);
+	if (r == -ENOENT && c)
 		r = err_setx(err, -ESRCH, "container not running: '%s' is %s", name,
 			container_status_name(c->status));
+	else if (r < 0 && !c)
+		r = err_hint(err, "'kist list' shows the containers");
 	container_free(c);
 	return r;
 }
