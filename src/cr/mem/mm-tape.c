@@ -294,7 +294,8 @@ static void add_finish(struct tape *t, const Kist__Vma *v, bool pages)
 			PR_SET_VMA_ANON_NAME, v->start, len,
 			tape_data(t, v->name, strlen(v->name) + 1));
 	if (v->advice & VMA_LOCKED)
-		TAPE_ADD(t, "lock memory", TAPE_STOP, SYS_mlock, v->start, len);
+		TAPE_ADD(t, "lock memory", TAPE_STOP, SYS_mlock2, v->start, len,
+			v->advice & VMA_LOCK_ON_FAULT ? MLOCK_ONFAULT : 0);
 	if (v->advice & VMA_SEALED)
 		TAPE_ADD(t, "seal a mapping", TAPE_STOP, NR_MSEAL, v->start, len, 0);
 }

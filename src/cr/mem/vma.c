@@ -40,6 +40,7 @@ static const struct {
 	{"hg", 0, VMA_HUGEPAGE},
 	{"ht", MAP_HUGETLB, 0},
 	{"io", 0, VMA_DEVICE},
+	{"lf", 0, VMA_LOCK_ON_FAULT},
 	{"lo", 0, VMA_LOCKED},
 	{"mg", 0, VMA_MERGEABLE},
 	{"nh", 0, VMA_NOHUGEPAGE},

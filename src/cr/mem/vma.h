@@ -21,6 +21,7 @@ enum vma_advice {
 	VMA_RANDOM = 1 << 7,
 	VMA_LOCKED = 1 << 8,
 	VMA_SEALED = 1 << 9,
+	VMA_LOCK_ON_FAULT = 1 << 10, /* with VMA_LOCKED */
 	/* cannot be saved */
 	VMA_UFFD = 1 << 16,
 	VMA_DEVICE = 1 << 17,

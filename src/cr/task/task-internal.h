@@ -33,8 +33,14 @@ void creds_tape(struct tape *t, const Kist__Creds *c);
 /* task-seccomp.c */
 int seccomp_read(
 	struct target *t, pid_t tid, Kist__Seccomp **ret, struct arena *a, struct err *err);
-void seccomp_tape(struct tape *t, const Kist__Seccomp *s);
-bool seccomp_same(const Kist__Seccomp *a, const Kist__Seccomp *b);
+/*
+ * Filters that all threads have in common are installed before the threads are made, so that they
+ * stay one and the same: how many those are.
+ */
+size_t seccomp_shared(const Kist__Task *task);
+void seccomp_tape_shared(struct tape *t, const Kist__Seccomp *s, size_t shared);
+/* The others, and strict mode. */
+void seccomp_tape(struct tape *t, const Kist__Seccomp *s, size_t shared);
 /* task-sched.c */
 int sched_read(struct target *t, pid_t tid, Kist__Sched *ret, struct arena *a, struct err *err);
 /* task-limits.c */

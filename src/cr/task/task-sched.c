@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "base/io.h"
@@ -48,7 +49,12 @@ int sched_read(struct target *t, pid_t tid, Kist__Sched *ret, struct arena *a, s
 		return err_set(
 			err, -errno, "cannot read the scheduling of thread %d (%s)", tid, t->comm);
 	ret->policy = attr.policy;
-	ret->nice = attr.nice;
+	/* Realtime and idle tasks have a nice value too, for the time after; the call hides it. */
+	errno = 0;
+	ret->nice = getpriority(PRIO_PROCESS, tid);
+	if (errno)
+		return err_set(
+			err, -errno, "cannot read the nice value of thread %d (%s)", tid, t->comm);
 	ret->priority = attr.priority;
 	ret->has_flags = attr.flags != 0;
 	ret->flags = attr.flags;
@@ -100,6 +106,9 @@ int task_set_sched(const Kist__Thread *th, pid_t tid, int procfd, struct err *er
 		syscall(SYS_sched_setaffinity, tid, s->affinity.len, s->affinity.data) < 0 &&
 		errno != EINVAL)
 		return err_set(err, -errno, "cannot set the processors of thread %u", th->tid);
+	if (setpriority(PRIO_PROCESS, tid, s->nice) < 0)
+		return err_set(
+			err, -errno, "cannot set the nice value %d of thread %u", s->nice, th->tid);
 	if (syscall(SYS_sched_setattr, tid, &attr, 0) < 0) {
 		r = -errno;
 		err_set(err, r, "cannot set the scheduling (policy %u) of thread %u", s->policy,

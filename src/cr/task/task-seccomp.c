@@ -80,42 +80,55 @@ int seccomp_read(struct target *t, pid_t tid, Kist__Seccomp **ret, struct arena 
 	return r;
 }
 
-void seccomp_tape(struct tape *t, const Kist__Seccomp *s)
+static void add_filter(struct tape *t, const Kist__Seccomp__Filter *f)
+{
+	struct sock_fprog prog = {.len = f->program.len / sizeof(struct sock_filter)};
+	uint64_t code = tape_data(t, f->program.data, f->program.len);
+	uint64_t at = tape_data(t, &prog, sizeof(prog));
+
+	tape_data_pointer(t, at + offsetof(struct sock_fprog, filter), code);
+	TAPE_ADD(t, "seccomp filter", TAPE_STOP | TAPE_DATA(2), SYS_seccomp,
+		SECCOMP_SET_MODE_FILTER, f->flags, at);
+}
+
+void seccomp_tape_shared(struct tape *t, const Kist__Seccomp *s, size_t shared)
+{
+	size_t i;
+
+	for (i = 0; i < shared; i++)
+		add_filter(t, s->filters[i]);
+}
+
+void seccomp_tape(struct tape *t, const Kist__Seccomp *s, size_t shared)
 {
 	size_t i;
 
 	if (!s)
 		return;
-	if (s->mode == SECCOMP_MODE_STRICT) {
+	if (s->mode == SECCOMP_MODE_STRICT)
 		TAPE_ADD(
 			t, "strict seccomp", TAPE_STOP, SYS_seccomp, SECCOMP_SET_MODE_STRICT, 0, 0);
-		return;
-	}
-	for (i = 0; i < s->n_filters; i++) {
-		const Kist__Seccomp__Filter *f = s->filters[i];
-		struct sock_fprog prog = {.len = f->program.len / sizeof(struct sock_filter)};
-		uint64_t code = tape_data(t, f->program.data, f->program.len);
-		uint64_t at = tape_data(t, &prog, sizeof(prog));
-
-		tape_data_pointer(t, at + offsetof(struct sock_fprog, filter), code);
-		TAPE_ADD(t, "seccomp filter", TAPE_STOP | TAPE_DATA(2), SYS_seccomp,
-			SECCOMP_SET_MODE_FILTER, f->flags, at);
-	}
+	for (i = shared; i < s->n_filters; i++)
+		add_filter(t, s->filters[i]);
 }
 
-bool seccomp_same(const Kist__Seccomp *a, const Kist__Seccomp *b)
+static bool same(const Kist__Seccomp__Filter *a, const Kist__Seccomp__Filter *b)
 {
-	size_t i;
+	return a->flags == b->flags && a->program.len == b->program.len &&
+	       memcmp(a->program.data, b->program.data, a->program.len) == 0;
+}
 
-	if (!a || !b)
-		return a == b;
-	if (a->mode != b->mode || a->n_filters != b->n_filters)
-		return false;
-	for (i = 0; i < a->n_filters; i++)
-		if (a->filters[i]->flags != b->filters[i]->flags ||
-			a->filters[i]->program.len != b->filters[i]->program.len ||
-			memcmp(a->filters[i]->program.data, b->filters[i]->program.data,
-				a->filters[i]->program.len) != 0)
-			return false;
-	return true;
+size_t seccomp_shared(const Kist__Task *task)
+{
+	const Kist__Seccomp *first = task->threads[0]->seccomp, *s;
+	size_t n = first ? first->n_filters : 0, i, k;
+
+	for (i = 1; n && i < task->n_threads; i++) {
+		s = task->threads[i]->seccomp;
+		for (k = 0; s && k < MIN(n, s->n_filters); k++)
+			if (!same(first->filters[k], s->filters[k]))
+				break;
+		n = s ? k : 0;
+	}
+	return n;
 }

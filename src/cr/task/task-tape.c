@@ -129,6 +129,9 @@ static void add_self(struct tape *t, const Kist__Task *task, const Kist__Thread 
 			th->rseq_signature);
 	TAPE_ADD(t, "set the name", TAPE_STOP | TAPE_DATA(1), SYS_prctl, PR_SET_NAME,
 		tape_data(t, th->comm, strlen(th->comm) + 1));
+	if (th->has_mce_kill)
+		TAPE_ADD(t, "set the memory error policy", TAPE_STOP, SYS_prctl, PR_MCE_KILL,
+			PR_MCE_KILL_SET, th->mce_kill);
 	add_pending(t, th->n_pending, th->pending, task->pid, th->tid);
 }
 
@@ -137,8 +140,7 @@ int task_tape_thread(struct tape *t, const Kist__Task *task, size_t i, struct er
 	const Kist__Thread *th = task->threads[i];
 
 	add_self(t, task, th);
-	if (!seccomp_same(th->seccomp, task->threads[0]->seccomp))
-		seccomp_tape(t, th->seccomp);
+	seccomp_tape(t, th->seccomp, seccomp_shared(task));
 	creds_tape(t, th->creds);
 	if (th->pdeathsig) /* a change of credentials clears it: behind them */
 		TAPE_ADD(t, "set the parent death signal", TAPE_STOP, SYS_prctl, PR_SET_PDEATHSIG,
@@ -213,7 +215,7 @@ int task_tape_leader(struct tape *t, const Kist__Task *task, const uint64_t *thr
 		TAPE_ADD(t, "set thp_disable", TAPE_STOP, SYS_prctl, PR_SET_THP_DISABLE, 1);
 	if (self->creds->no_new_privs)
 		TAPE_ADD(t, "no_new_privs", TAPE_STOP, SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
-	seccomp_tape(t, self->seccomp);
+	seccomp_tape_shared(t, self->seccomp, seccomp_shared(task));
 	for (i = 1; i < task->n_threads; i++)
 		add_clone(t, task->threads[i], thread_tapes[i]);
 	timers_tape(t, task);
@@ -225,6 +227,7 @@ int task_tape_leader(struct tape *t, const Kist__Task *task, const uint64_t *thr
 	}
 	add_pending(t, task->n_pending, task->pending, task->pid, 0);
 	add_self(t, task, self);
+	seccomp_tape(t, self->seccomp, seccomp_shared(task));
 	creds_tape(t, self->creds);
 	if (task->has_dumpable && task->dumpable <= 1) /* a change of credentials clears it */
 		TAPE_ADD(t, "set dumpable", TAPE_STOP, SYS_prctl, PR_SET_DUMPABLE, task->dumpable);

@@ -22,7 +22,7 @@ static int ask_thread(struct target *t, size_t i, Kist__Thread *th, struct err *
 	uint64_t stack_at = tape_data(&tape, NULL, 64), tid_at = tape_data(&tape, NULL, 64),
 		 sig_at = tape_data(&tape, NULL, 64);
 	struct kernel_stack stack;
-	size_t bits;
+	size_t bits, mce;
 	int r;
 
 	TAPE_ADD(&tape, "read the signal stack", TAPE_STOP | TAPE_DATA(1), SYS_sigaltstack, 0,
@@ -31,6 +31,7 @@ static int ask_thread(struct target *t, size_t i, Kist__Thread *th, struct err *
 		&tape, "read the tid address", TAPE_DATA(1), SYS_prctl, PR_GET_TID_ADDRESS, tid_at);
 	TAPE_ADD(&tape, "read the parent death signal", TAPE_STOP | TAPE_DATA(1), SYS_prctl,
 		PR_GET_PDEATHSIG, sig_at);
+	mce = TAPE_ADD(&tape, "read the memory error policy", 0, SYS_prctl, PR_MCE_KILL_GET);
 	bits = TAPE_ADD(&tape, "read secure bits", TAPE_STOP, SYS_prctl, PR_GET_SECUREBITS);
 	r = target_play(t, i, &tape, err);
 	if (r == 0) {
@@ -42,6 +43,9 @@ static int ask_thread(struct target *t, size_t i, Kist__Thread *th, struct err *
 		memcpy(&th->clear_tid, tape.data.data + tid_at, sizeof(th->clear_tid));
 		th->has_pdeathsig = true;
 		memcpy(&th->pdeathsig, tape.data.data + sig_at, sizeof(th->pdeathsig));
+		th->has_mce_kill =
+			tape.rows[mce].result >= 0 && tape.rows[mce].result != PR_MCE_KILL_DEFAULT;
+		th->mce_kill = (uint32_t)tape.rows[mce].result;
 		th->creds->securebits = (uint32_t)tape.rows[bits].result;
 	}
 	tape_done(&tape);
