@@ -77,12 +77,13 @@ static enum vma_kind kind_of(const struct vma *v)
 		return VMA_VVAR;
 	if (strcmp(v->path, "[vsyscall]") == 0)
 		return VMA_VSYSCALL;
+	/* Before the look at the inode, which is the shmid, and may be 0. */
+	if (strncmp(v->path, "/SYSV", 5) == 0 && v->flags & MAP_SHARED)
+		return VMA_SYSV;
 	if (v->inode == 0 || strcmp(v->path, "[heap]") == 0 || strncmp(v->path, "[stack", 6) == 0)
 		return VMA_ANON;
 	if (strcmp(v->path, "/dev/zero") == 0 && !(v->flags & MAP_SHARED))
 		return VMA_ANON;
-	if (strncmp(v->path, "/SYSV", 5) == 0 && v->flags & MAP_SHARED)
-		return VMA_SYSV;
 	return VMA_FILE;
 }
 
