@@ -296,21 +296,40 @@ static void let_go(struct finish *f)
 	}
 }
 
-/* Ends what was made. Children die with their parents (PR_SET_PDEATHSIG) or by our hand. */
+/* Waits for the end of a thread that was killed, past stops that it had still to report. */
+static void reap(pid_t tid)
+{
+	int status;
+	pid_t r;
+
+	do
+		r = waitpid(tid, &status, __WALL);
+	while ((r < 0 && errno == EINTR) || (r > 0 && WIFSTOPPED(status)));
+}
+
+/*
+ * Ends what was made. Children die with their parents (PR_SET_PDEATHSIG) or by our hand. The root
+ * may be the init of a pid namespace, which ends only when we, the tracer, have reaped the others.
+ */
 static void kill_all(struct finish *f)
 {
-	size_t i;
+	const struct live *l;
+	size_t i, k;
 
 	for (i = 0; i < f->r->n; i++)
 		if (f->live[i].pid && is_alive(f->r, i))
 			(void)kill(f->live[i].pid, SIGKILL); /* gone already: as wanted */
 	(void)kill(f->r->root, SIGKILL);
-	for (i = 0; i < f->r->n; i++)
-		if (f->live[i].tids)
-			while (waitpid(f->live[i].pid, NULL, __WALL) < 0 && errno == EINTR)
-				;
-	while (waitpid(f->r->root, NULL, __WALL) < 0 && errno == EINTR)
-		;
+	for (i = f->r->n; i-- > 0;) {
+		l = &f->live[i];
+		if (!l->tids)
+			continue;
+		for (k = f->r->tasks[i].rec->n_threads; k-- > 1;)
+			if (l->tids[k])
+				reap(l->tids[k]);
+		reap(l->pid);
+	}
+	reap(f->r->root);
 }
 
 static int run_stages(struct finish *f, struct err *err)
