@@ -197,6 +197,37 @@ def test_waiting_connections_are_refused_and_live_on(server):
     c.close()
 
 
+def test_a_busy_server(server):
+    """Connections come and go all the time: the dump finds a moment without one that waits."""
+    s = server(7006)
+    stop = threading.Event()
+    counts = [0, 0, 0]
+    problems = []
+
+    def visit(k):
+        while not stop.is_set():
+            try:
+                with s.connect() as c:
+                    assert ask(c, b"x").endswith(b" x")
+                    counts[k] += 1
+            except (OSError, AssertionError) as e:
+                problems.append(repr(e))
+
+    threads = [threading.Thread(target=visit, args=(k,)) for k in range(len(counts))]
+    for t in threads:
+        t.start()
+    p = s.dump("leave")
+    before = sum(counts)
+    deadline = time.time() + 10
+    while sum(counts) < before + 100 and time.time() < deadline:
+        time.sleep(0.01)
+    stop.set()
+    for t in threads:
+        t.join()
+    assert p.returncode == 0, p.stderr
+    assert not problems and sum(counts) >= before + 100
+
+
 def test_a_failed_restore_can_be_repeated(server):
     s = server(7004)
     c = s.connect()

@@ -13,6 +13,8 @@
 #include "cr/dump/dump-internal.h"
 #include "sys/proc.h"
 
+#define BUSY_TRIES 6
+
 static uint64_t now_ns(clockid_t clock)
 {
 	struct timespec ts;
@@ -215,8 +217,19 @@ static void count(const struct dump *d, struct dump_result *ret)
 	ret->tasks = d->n;
 }
 
-int dump_tree(pid_t root, int dirfd, const struct dump_opts *opts, struct dump_result *ret,
-	struct err *err)
+/* Only to give the next try better luck: without it, it is as good as this one. */
+static void hold_busy_ports(struct dump *d, struct net_hold **hold)
+{
+	const struct inet_port *ports;
+	struct err err;
+	size_t n = d->files ? inet_dump_waiting(d->files, &ports) : 0;
+
+	if (n && net_hold_ports(hold, ports, n, &err) < 0)
+		log_warn("%s", err.text);
+}
+
+static int dump_once(pid_t root, int dirfd, const struct dump_opts *opts, struct net_hold **hold,
+	struct dump_result *ret, struct err *err)
 {
 	struct dump d = {.opts = opts, .root = root, .root_fd = -EBADF};
 	struct dump_result result = {0};
@@ -233,6 +246,8 @@ int dump_tree(pid_t root, int dirfd, const struct dump_opts *opts, struct dump_r
 	count(&d, &result);
 	if (r == 0 && !opts->leave_running && opts->before_kill)
 		r = opts->before_kill(opts->arg, err);
+	if (r == -EAGAIN)
+		hold_busy_ports(&d, hold);
 	if (r < 0 || opts->leave_running) {
 		release_network(&d);
 		dump_let_go(&d);
@@ -245,5 +260,29 @@ int dump_tree(pid_t root, int dirfd, const struct dump_opts *opts, struct dump_r
 	if (r == 0 && ret)
 		*ret = result;
 	dump_done(&d);
+	return r;
+}
+
+/*
+ * -EAGAIN says that the tree was met in the middle of something that passes by itself, a connection
+ * it has not accepted yet: it runs on for a moment, as after every failed dump, while no new ones
+ * come in, and is tried again.
+ */
+int dump_tree(pid_t root, int dirfd, const struct dump_opts *opts, struct dump_result *ret,
+	struct err *err)
+{
+	struct timespec pause = {.tv_nsec = 5000000};
+	struct net_hold *hold = NULL;
+	int r, i;
+
+	for (i = 0;; i++) {
+		r = dump_once(root, dirfd, opts, &hold, ret, err);
+		if (r != -EAGAIN || i == BUSY_TRIES)
+			break;
+		log_info("the dump is tried again: %s", err ? err->text : "the tree is busy");
+		(void)nanosleep(&pause, NULL); /* woken early, it is tried early */
+		pause.tv_nsec *= 2;
+	}
+	net_hold_free(hold);
 	return r;
 }

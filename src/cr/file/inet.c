@@ -40,6 +40,8 @@ struct inet_state {
 	size_t n_late, late_cap;
 	struct inet_conn *conns;
 	size_t n_conns, conns_cap;
+	struct inet_port *waiting;
+	size_t n_waiting, waiting_cap;
 	struct inet_fresh *fresh;
 	size_t n_fresh, fresh_cap;
 };
@@ -211,6 +213,16 @@ static int probe_mptcp(int fd, Kist__Inet *msg, struct err *err)
 	return 0;
 }
 
+/* Remembers a port that is too busy, for the caller to hold it up before the next try. */
+static void note_waiting(struct inet_state *s, const Kist__Inet *msg)
+{
+	if (msg->state != KIST__INET_STATE__INET_LISTEN || !msg->local ||
+		array_reserve(&s->waiting, &s->waiting_cap, s->n_waiting + 1, sizeof(*s->waiting)) <
+			0)
+		return; /* then the next try has no more luck than this one */
+	s->waiting[s->n_waiting++] = (struct inet_port){s->netns_fd, msg->local->port};
+}
+
 static int describe(struct inet_state *s, const struct fd_view *v, Kist__Inet *msg, struct err *err)
 {
 	union inet_addr peer;
@@ -223,6 +235,8 @@ static int describe(struct inet_state *s, const struct fd_view *v, Kist__Inet *m
 		r = inet_tcp_probe(v->local, msg, err);
 	else if (r == 0 && msg->protocol == IPPROTO_MPTCP)
 		r = probe_mptcp(v->local, msg, err);
+	if (r == -EAGAIN)
+		note_waiting(s, msg);
 	if (r == 0 && msg->state == KIST__INET_STATE__INET_SYN_SENT) {
 		r = inet_diag_peer(s->netns_fd, msg->family, v->st.st_ino, &peer, err);
 		if (r == 0)
@@ -371,6 +385,7 @@ static void inet_done(struct file_dump *d, bool committed)
 		(void)close(s->netns_fd); /* only a handle */
 	free(s->late);
 	free(s->conns);
+	free(s->waiting);
 	free(s->fresh);
 	free(s);
 }
@@ -381,6 +396,14 @@ size_t inet_dump_connections(struct file_dump *d, const struct inet_conn **ret)
 
 	*ret = s ? s->conns : NULL;
 	return s ? s->n_conns : 0;
+}
+
+size_t inet_dump_waiting(struct file_dump *d, const struct inet_port **ret)
+{
+	const struct inet_state *s = *file_dump_state(d, &file_kind_inet);
+
+	*ret = s ? s->waiting : NULL;
+	return s ? s->n_waiting : 0;
 }
 
 const struct file_kind file_kind_inet = {

@@ -27,6 +27,12 @@ struct inet_conn {
 
 /* Gives the connections met so far; they stay the dump's. */
 size_t inet_dump_connections(struct file_dump *d, const struct inet_conn **ret);
+struct inet_port {    /* a listening one, with connections that wait to be accepted */
+	int netns_fd; /* borrowed */
+	uint16_t port;
+};
+/* Those that made file_dump_task fail with -EAGAIN; they stay the dump's. */
+size_t inet_dump_waiting(struct file_dump *d, const struct inet_port **ret);
 /* Those of an image. The caller frees *ret. */
 int inet_image_connections(
 	const struct image *img, struct inet_conn **ret, size_t *ret_n, struct err *err);

@@ -27,6 +27,17 @@ void net_lock_keep(struct net_lock *lock);
 /* Unlocks, unless kept. NULL is fine. */
 void net_lock_free(struct net_lock *lock);
 
+/*
+ * Before a dump is tried again: new connections to these ports are held up (their first packets are
+ * dropped, and come again after a second), while the program accepts those that wait already. Ends
+ * by itself after ten seconds. May be called again with more; *hold is NULL at first.
+ */
+struct net_hold;
+int net_hold_ports(
+	struct net_hold **hold, const struct inet_port *ports, size_t n, struct err *err);
+/* NULL is fine. */
+void net_hold_free(struct net_hold *hold);
+
 /* ---- restore ---- */
 /*
  * Locks the image's connections in the namespace @netns_fd (-EBADF: ours), unless they are locked
