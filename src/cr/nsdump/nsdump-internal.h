@@ -10,6 +10,7 @@
 #include "cr/image/ipc.pb-c.h"
 #include "cr/image/ns.pb-c.h"
 #include "cr/nsdump/nsdump.h"
+#include "sys/idmap.h"
 
 /* ---- bytes of a message, whose data is NULL when there are none ---- */
 static inline bool bytes_plain(const ProtobufCBinaryData *b) /* no NUL inside */
@@ -22,24 +23,7 @@ static inline char *bytes_dup(const ProtobufCBinaryData *b) /* NULL without memo
 	return b->len ? strndup((const char *)b->data, b->len) : strdup("");
 }
 
-/* ---- idmap.c: ids of a user namespace, user_namespaces(7) ---- */
-#define IDMAP_MAX 340
-struct idmap {
-	struct {
-		uint32_t inside, outside, count;
-	} row[IDMAP_MAX];
-	size_t n;
-};
-struct idmaps {
-	struct idmap uid, gid;
-};
-#define IDMAP_NONE UINT32_MAX
-int idmap_parse(const char *text, struct idmap *ret);
-/* IDMAP_NONE when there is no such id on the other side. */
-uint32_t idmap_inside(const struct idmap *m, uint32_t outside);
-uint32_t idmap_outside(const struct idmap *m, uint32_t inside);
-/* Of a process; and of the container to be made. */
-int idmaps_read(int proc_pid_fd, struct idmaps *ret, struct err *err);
+/* idmap-spec.c: the maps of the container to be made. */
 void idmaps_from_spec(const struct spec *spec, struct idmaps *ret);
 
 /* ---- visit.c: this thread in a namespace of another process, for a while ---- */

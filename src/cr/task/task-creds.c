@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "cr/task/task-internal.h"
+#include "sys/idmap.h"
 #include "sys/proc.h"
 
 #define LAST_CAP 40
@@ -48,6 +49,34 @@ static int groups(const char *text, size_t len, Kist__Creds *ret, struct arena *
 	}
 }
 
+/* From what /proc shows us to what the thread itself knows, which is what a restore sets. */
+static int to_inside(const struct target *t, Kist__Creds *c, struct err *err)
+{
+	uint32_t *const uids[] = {&c->uid, &c->euid, &c->suid, &c->fsuid};
+	uint32_t *const gids[] = {&c->gid, &c->egid, &c->sgid, &c->fsgid};
+	struct idmaps maps;
+	bool lost = false;
+	size_t i;
+	int r = idmaps_read(t->procfd, &maps, err);
+
+	if (r < 0)
+		return r;
+	for (i = 0; i < ARRAY_SIZE(uids); i++) {
+		*uids[i] = idmap_inside(&maps.uid, *uids[i]);
+		*gids[i] = idmap_inside(&maps.gid, *gids[i]);
+		lost |= *uids[i] == IDMAP_NONE || *gids[i] == IDMAP_NONE;
+	}
+	for (i = 0; i < c->n_groups; i++) {
+		c->groups[i] = idmap_inside(&maps.gid, c->groups[i]);
+		lost |= c->groups[i] == IDMAP_NONE;
+	}
+	if (!lost)
+		return 0;
+	return err_setx(err, -EOPNOTSUPP,
+		"process %d (%s) has a user or group that its user namespace does not know", t->pid,
+		t->comm);
+}
+
 int creds_read(struct target *t, pid_t tid, Kist__Creds *ret, struct arena *a, struct err *err)
 {
 	struct {
@@ -84,7 +113,7 @@ int creds_read(struct target *t, pid_t tid, Kist__Creds *ret, struct arena *a, s
 	if (r < 0)
 		return err_set(
 			err, r, "cannot read the credentials of thread %d (%s)", tid, t->comm);
-	return 0;
+	return to_inside(t, ret, err);
 }
 
 static void prctl_row(struct tape *t, const char *what, uint64_t a, uint64_t b, uint64_t c)

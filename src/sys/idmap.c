@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Ids inside and outside of a user namespace. */
+/* See idmap.h. */
+#include "sys/idmap.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/buf.h"
 #include "base/util.h"
-#include "cr/nsdump/nsdump-internal.h"
 #include "sys/proc.h"
 
 int idmap_parse(const char *text, struct idmap *ret)
@@ -53,7 +54,7 @@ static int read_map(int proc_pid_fd, const char *name, struct idmap *ret, struct
 
 	if (r == 0)
 		r = idmap_parse(buf_str(&b), ret);
-	return r < 0 ? err_set(err, r, "cannot read the container's '%s'", name) : 0;
+	return r < 0 ? err_set(err, r, "cannot read a process' '%s'", name) : 0;
 }
 
 int idmaps_read(int proc_pid_fd, struct idmaps *ret, struct err *err)
@@ -61,28 +62,4 @@ int idmaps_read(int proc_pid_fd, struct idmaps *ret, struct err *err)
 	int r = read_map(proc_pid_fd, "uid_map", &ret->uid, err);
 
 	return r < 0 ? r : read_map(proc_pid_fd, "gid_map", &ret->gid, err);
-}
-
-static void from_spec(const struct spec_idmap *rows, size_t n, struct idmap *ret)
-{
-	size_t i;
-
-	ret->n = 0;
-	for (i = 0; i < n && i < IDMAP_MAX; i++) {
-		ret->row[i].inside = rows[i].container_id;
-		ret->row[i].outside = rows[i].host_id;
-		ret->row[i].count = rows[i].size;
-		ret->n++;
-	}
-	if (ret->n == 0) { /* no user namespace: ids are what they are */
-		ret->row[0].inside = ret->row[0].outside = 0;
-		ret->row[0].count = UINT32_MAX;
-		ret->n = 1;
-	}
-}
-
-void idmaps_from_spec(const struct spec *spec, struct idmaps *ret)
-{
-	from_spec(spec->linux_.uid_maps, spec->linux_.n_uid_maps, &ret->uid);
-	from_spec(spec->linux_.gid_maps, spec->linux_.n_gid_maps, &ret->gid);
 }
