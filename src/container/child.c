@@ -218,7 +218,7 @@ _Noreturn void container_child(struct container *c)
 	fail(m->sync[1], &err);
 }
 
-static int new_user_namespace(int sync, struct err *err)
+static int new_user_namespace(const struct spec_linux *l, int sync, struct err *err)
 {
 	int r;
 
@@ -233,8 +233,10 @@ static int new_user_namespace(int sync, struct err *err)
 		return r;
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_set(err, -errno, "cannot become root of the user namespace");
-	/* The change made /proc/self root's of the host; nobody but the host sees us yet. */
-	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	/* The change made /proc/self root's of the host. Only in a pid namespace of others does
+	 * somebody see us who could trace us. */
+	if (!ns_is_joined(l, SPEC_NS_PID))
+		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* at worst, less can be opened */
 	return 0;
 }
 
@@ -252,7 +254,7 @@ static int stage(struct container *c, struct err *err)
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* what we join may have tracers in it */
 	r = ns_join(l, JOINABLE, err);
 	if (r == 0 && (flags & CLONE_NEWUSER))
-		r = new_user_namespace(sync, err);
+		r = new_user_namespace(l, sync, err);
 	if (r < 0)
 		return r;
 	if (flags & CLONE_NEWTIME) {

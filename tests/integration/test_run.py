@@ -281,3 +281,24 @@ def test_interrupted_foreground_run(kist, name):
     p.send_signal(signal.SIGINT)
     assert p.wait(20) == 128 + signal.SIGINT
     assert kist.names() == []
+
+
+def test_working_directory_is_inside(kist, name):
+    """CVE-2024-21626: /proc/self/fd/N of a directory of the host is no way out of the root."""
+    kist("run", "-d", "-n", name, "--", "sleep", "600")
+    for fd in range(3, 64):
+        r = kist("exec", "-w", f"/proc/self/fd/{fd}", name, "--", "pwd", check=False)
+        assert r.returncode == 1 and "working directory" in r.stderr, (fd, r)
+    for fd in range(3, 64, 3):
+        r = kist("run", "--rm", "-w", f"/proc/self/fd/{fd}", "--", "pwd", check=False)
+        assert r.returncode == 1 and "working directory" in r.stderr, (fd, r)
+
+
+def test_no_stdio(kist):
+    for closed in (0, 1, 2):
+        p = subprocess.run(["sh", "-c", f'exec "$@" {closed}>&-', "sh", kist.binary, "run", "--rm",
+                            "--", "sh", "-c", "ls -l /proc/self/fd >/tmp/x; grep -c null /tmp/x;"
+                            "exit 3"], env=kist.env, capture_output=True, text=True, check=False)
+        assert p.returncode == 3
+        if closed != 1:
+            assert p.stdout.strip() == ("1" if closed == 0 else "2"), p.stdout
