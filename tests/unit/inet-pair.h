@@ -152,6 +152,7 @@ static inline uint8_t *dump(int fd, int family, int type, int protocol, size_t *
 	union inet_addr a = {0};
 	socklen_t alen = sizeof(a);
 	int fresh = socket(family, type, protocol);
+	struct inet_defaults *defaults;
 
 	kist__inet__init(msg);
 	msg->desc = malloc(sizeof(*msg->desc));
@@ -167,7 +168,9 @@ static inline uint8_t *dump(int fd, int family, int type, int protocol, size_t *
 	alen = sizeof(a);
 	if (getpeername(fd, &a.sa, &alen) == 0)
 		OK(inet_addr_get(fd, &a, &msg->remote, &err));
-	OK(inet_opts_get(fd, fresh, msg, &err));
+	OK(inet_defaults_get(fresh, msg, &defaults, &err));
+	OK(inet_opts_get(fd, defaults, msg, &err));
+	free(defaults);
 	OK(inet_buffers_get(fd, msg, &err));
 	if (inet_tcp_connected(msg))
 		OK(inet_tcp_dump(fd, msg, &err));

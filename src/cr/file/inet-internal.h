@@ -44,8 +44,12 @@ int inet_conn_fill(const Kist__Inet *msg, struct inet_conn *ret);
 int inet_diag_peer(int netns_fd, int family, ino_t ino, union inet_addr *ret, struct err *err);
 
 /* ---- inet-opts.c ---- */
-/* What differs between @fd and @fresh, a new socket of the same kind, as options of the message. */
-int inet_opts_get(int fd, int fresh, Kist__Inet *msg, struct err *err);
+/* The options of a new socket of a kind, to compare with. The caller frees it (free). */
+struct inet_defaults;
+int inet_defaults_get(
+	int fresh, const Kist__Inet *msg, struct inet_defaults **ret, struct err *err);
+/* What differs from a new socket of the same kind, as options of the message. */
+int inet_opts_get(int fd, const struct inet_defaults *defaults, Kist__Inet *msg, struct err *err);
 /* Names must be known, values of the right size. */
 int inet_opts_check(const Kist__Inet *msg, struct err *err);
 enum inet_when {

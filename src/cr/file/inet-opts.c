@@ -227,22 +227,57 @@ static int add_option(const struct option_row *row, const uint8_t *value, size_t
 	return 0;
 }
 
-static int get_row(int fd, int fresh, const struct option_row *row, Kist__InetOption ***list,
-	size_t *n, struct err *err)
+struct inet_value {
+	socklen_t len; /* 0: there is none */
+	_Alignas(8) uint8_t bytes[OPTION_MAX];
+};
+
+static int get_value(int fd, const struct option_row *row, struct inet_value *ret, struct err *err)
 {
-	_Alignas(8) uint8_t value[OPTION_MAX], base[OPTION_MAX];
-	socklen_t len, base_len;
+	int r = read_option(fd, row, ret->bytes, &ret->len);
+
+	if (r == 0)
+		return 0;
+	ret->len = 0;
+	return r == -ENOPROTOOPT ? 0
+				 : err_set(err, r, "cannot read the socket option %s", row->name);
+}
+
+static int get_row(int fd, const struct inet_value *base, const struct option_row *row,
+	Kist__InetOption ***list, size_t *n, struct err *err)
+{
+	struct inet_value now;
 	int r;
 
-	r = read_option(fd, row, value, &len);
-	if (r == -ENOPROTOOPT)
+	r = get_value(fd, row, &now, err);
+	if (r < 0 || !now.len)
+		return r;
+	if (now.len == base->len && memcmp(now.bytes, base->bytes, now.len) == 0)
 		return 0;
-	if (r < 0)
-		return err_set(err, r, "cannot read the socket option %s", row->name);
-	r = read_option(fresh, row, base, &base_len);
-	if (r == 0 && len == base_len && memcmp(value, base, len) == 0)
-		return 0;
-	return add_option(row, value, len, list, n) < 0 ? err_oom(err) : 0;
+	return add_option(row, now.bytes, now.len, list, n) < 0 ? err_oom(err) : 0;
+}
+
+struct inet_defaults {
+	struct inet_value values[ARRAY_SIZE(inet_rows)];
+};
+
+int inet_defaults_get(int fresh, const Kist__Inet *msg, struct inet_defaults **ret, struct err *err)
+{
+	autofree struct inet_defaults *d = calloc(1, sizeof(*d));
+	size_t i;
+	int r;
+
+	if (!d)
+		return err_oom(err);
+	for (i = 0; i < ARRAY_SIZE(inet_rows); i++) {
+		if (!level_fits(inet_rows[i].level, msg))
+			continue;
+		r = get_value(fresh, &inet_rows[i], &d->values[i], err);
+		if (r < 0)
+			return r;
+	}
+	*ret = TAKE_PTR(d);
+	return 0;
 }
 
 static bool row_applies(const struct option_row *row, const Kist__Inet *msg)
@@ -254,15 +289,16 @@ static bool row_applies(const struct option_row *row, const Kist__Inet *msg)
 	       !((row->flags & NO_STREAM) && msg->type == SOCK_STREAM);
 }
 
-int inet_opts_get(int fd, int fresh, Kist__Inet *msg, struct err *err)
+int inet_opts_get(int fd, const struct inet_defaults *defaults, Kist__Inet *msg, struct err *err)
 {
-	const struct option_row *row;
+	size_t i;
 	int r;
 
-	for (row = inet_rows; row < inet_rows + ARRAY_SIZE(inet_rows); row++) {
-		if (!row_applies(row, msg))
+	for (i = 0; i < ARRAY_SIZE(inet_rows); i++) {
+		if (!row_applies(&inet_rows[i], msg))
 			continue;
-		r = get_row(fd, fresh, row, &msg->options, &msg->n_options, err);
+		r = get_row(fd, &defaults->values[i], &inet_rows[i], &msg->options, &msg->n_options,
+			err);
 		if (r < 0)
 			return r;
 	}
@@ -346,11 +382,15 @@ int inet_opts_set(int fd, const Kist__Inet *msg, enum inet_when when, struct err
 int netlink_opts_get(int fd, Kist__Netlink *msg, struct err *err)
 {
 	autoclose int fresh = socket(AF_NETLINK, msg->type | SOCK_CLOEXEC, msg->protocol);
+	struct inet_value base;
 	size_t i;
 	int r;
 
 	for (i = 0; i < ARRAY_SIZE(netlink_rows); i++) {
-		r = get_row(fd, fresh, &netlink_rows[i], &msg->options, &msg->n_options, err);
+		r = get_value(fresh, &netlink_rows[i], &base, err);
+		if (r == 0)
+			r = get_row(
+				fd, &base, &netlink_rows[i], &msg->options, &msg->n_options, err);
 		if (r < 0)
 			return r;
 	}

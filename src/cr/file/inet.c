@@ -29,8 +29,9 @@ struct inet_late { /* a connection that is read at the end */
 	char what[128]; /* for messages */
 };
 
-struct inet_fresh { /* a new socket to compare options with */
-	int family, type, protocol, fd;
+struct inet_fresh { /* a kind of socket, and what a new one has */
+	int family, type, protocol;
+	struct inet_defaults *defaults;
 };
 
 struct inet_state {
@@ -112,25 +113,31 @@ static int check_netns(struct inet_state *s, const struct fd_view *v, struct err
 	return 0;
 }
 
-static int get_fresh(struct inet_state *s, const Kist__Inet *msg, struct err *err)
+static int get_defaults(struct inet_state *s, const Kist__Inet *msg,
+	const struct inet_defaults **ret, struct err *err)
 {
-	struct inet_fresh *f;
-	size_t i;
-	int fd;
+	struct inet_fresh f = {msg->family, msg->type, msg->protocol, NULL}, *known;
+	autoclose int fd = -EBADF;
+	int r;
 
-	for (i = 0; i < s->n_fresh; i++) {
-		f = &s->fresh[i];
-		if (f->family == (int)msg->family && f->type == (int)msg->type &&
-			f->protocol == (int)msg->protocol)
-			return f->fd;
+	for (known = s->fresh; known < s->fresh + s->n_fresh; known++) {
+		if (known->family == f.family && known->type == f.type &&
+			known->protocol == f.protocol) {
+			*ret = known->defaults;
+			return 0;
+		}
 	}
-	if (array_reserve(&s->fresh, &s->fresh_cap, s->n_fresh + 1, sizeof(*f)) < 0)
+	if (array_reserve(&s->fresh, &s->fresh_cap, s->n_fresh + 1, sizeof(f)) < 0)
 		return err_oom(err);
-	fd = netns_socket(s->netns_fd, msg->family, msg->type, msg->protocol, err);
+	fd = netns_socket(s->netns_fd, f.family, f.type, f.protocol, err);
 	if (fd < 0)
 		return fd;
-	s->fresh[s->n_fresh++] = (struct inet_fresh){msg->family, msg->type, msg->protocol, fd};
-	return fd;
+	r = inet_defaults_get(fd, msg, &f.defaults, err);
+	if (r < 0)
+		return r;
+	s->fresh[s->n_fresh++] = f;
+	*ret = f.defaults;
+	return 0;
 }
 
 static int get_addresses(const struct fd_view *v, Kist__Inet *msg, struct err *err)
@@ -225,8 +232,9 @@ static void note_waiting(struct inet_state *s, const Kist__Inet *msg)
 
 static int describe(struct inet_state *s, const struct fd_view *v, Kist__Inet *msg, struct err *err)
 {
+	const struct inet_defaults *defaults = NULL;
 	union inet_addr peer;
-	int fresh, r;
+	int r;
 
 	r = check_protocol(msg, err);
 	if (r == 0)
@@ -244,10 +252,9 @@ static int describe(struct inet_state *s, const struct fd_view *v, Kist__Inet *m
 	}
 	if (r < 0)
 		return r;
-	fresh = get_fresh(s, msg, err);
-	if (fresh < 0)
-		return fresh;
-	r = inet_opts_get(v->local, fresh, msg, err);
+	r = get_defaults(s, msg, &defaults, err);
+	if (r == 0)
+		r = inet_opts_get(v->local, defaults, msg, err);
 	if (r == 0)
 		r = get_filter(v->local, msg, err);
 	return r < 0 ? r : inet_buffers_get(v->local, msg, err);
@@ -380,7 +387,7 @@ static void inet_done(struct file_dump *d, bool committed)
 		late_free(s->late[i]);
 	}
 	for (i = 0; i < s->n_fresh; i++)
-		(void)close(s->fresh[i].fd); /* never used */
+		free(s->fresh[i].defaults);
 	if (s->netns_fd >= 0)
 		(void)close(s->netns_fd); /* only a handle */
 	free(s->late);
