@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "cr/file/file-internal.h"
+#include "cr/file/view.h"
 
 #define PREFIX	"/memfd:"
 #define DELETED " (deleted)"
@@ -34,7 +35,7 @@ static int dump_inode(struct file_dump *d, const struct fd_view *v, Kist__Memfd 
 {
 	size_t len = strlen(v->link) - strlen(PREFIX), cut = strlen(DELETED);
 	autoclose int fd = file_view_reopen(v, O_RDONLY);
-	int seals = fcntl(fd, F_GET_SEALS);
+	int seals = fcntl(fd, F_GET_SEALS), r;
 
 	if (fd < 0 || seals < 0)
 		return file_refuse(v, err, -EACCES, "its content or seals cannot be read: %m");
@@ -46,8 +47,9 @@ static int dump_inode(struct file_dump *d, const struct fd_view *v, Kist__Memfd 
 	msg->size = v->st.st_size;
 	msg->seals = seals;
 	msg->has_uid = msg->has_gid = msg->has_mode = true;
-	msg->uid = v->st.st_uid;
-	msg->gid = v->st.st_gid;
+	r = file_view_owner(v, &v->st, &msg->uid, &msg->gid, err);
+	if (r < 0)
+		return r;
 	msg->mode = v->st.st_mode & 07777;
 	if (is_hugetlb(v)) {
 		msg->has_hugetlb_shift = true;

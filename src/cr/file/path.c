@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "cr/file/file-internal.h"
 #include "cr/file/path.h"
+#include "cr/file/view.h"
 #include "sys/proc.h"
 #include "sys/syscall.h"
 
@@ -101,6 +102,9 @@ static int dump_ghost(struct file_dump *d, const struct fd_view *v, uint32_t id,
 		p->msg.inode_of = first;
 		return 0;
 	}
+	r = file_view_owner(v, &v->st, &p->msg.uid, &p->msg.gid, err);
+	if (r < 0)
+		return r;
 	if (S_ISLNK(v->st.st_mode)) {
 		r = proc_readlink(v->local, "", &p->target);
 		p->msg.target = p->target;

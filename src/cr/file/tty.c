@@ -13,6 +13,7 @@
 #include "cr/file/dump-internal.h"
 #include "cr/file/path.h"
 #include "cr/file/tty.h"
+#include "cr/file/view.h"
 #include "sys/proc.h"
 
 struct tty_seen {
@@ -180,10 +181,8 @@ static int get_slave_attributes(const struct tty_seen *t, Kist__Tty *msg, struct
 	if (peer < 0 || fstat(peer, &st) < 0)
 		return file_refuse(&t->v, err, -errno, "its other side cannot be looked at: %m");
 	msg->has_uid = msg->has_gid = msg->has_mode = true;
-	msg->uid = st.st_uid;
-	msg->gid = st.st_gid;
 	msg->mode = st.st_mode & 07777;
-	return 0;
+	return file_view_owner(&t->v, &st, &msg->uid, &msg->gid, err);
 }
 
 static int outside_key(

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/util.h"
+#include "sys/idmap.h"
 #include "sys/proc.h"
 
 void view_done(struct fd_view *v)
@@ -101,4 +102,17 @@ int file_view_reopen(const struct fd_view *v, int flags)
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", v->local);
 	fd = open(name, flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+int file_view_owner(const struct fd_view *v, const struct stat *st, uint32_t *ret_uid,
+	uint32_t *ret_gid, struct err *err)
+{
+	struct idmaps maps;
+	int r = idmaps_read(v->task->procfd, &maps, err);
+
+	if (r < 0)
+		return r;
+	*ret_uid = idmap_inside(&maps.uid, st->st_uid);
+	*ret_gid = idmap_inside(&maps.gid, st->st_gid);
+	return 0;
 }
