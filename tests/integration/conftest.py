@@ -11,6 +11,7 @@ import pytest
 
 import host
 from kist import Kist
+from real import Server
 
 SESSION = f"kist-test-{uuid.uuid4().hex[:12]}"
 
@@ -59,6 +60,12 @@ def kist(build):
 def name():
     """A name that no other test uses."""
     return f"t{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def server(kist, name, images):
+    """A container for a real program (real.Server); removed at the end."""
+    return Server(kist, name, images)
 
 
 @pytest.fixture
