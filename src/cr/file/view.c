@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 
 #include "base/util.h"
 #include "sys/idmap.h"
@@ -50,6 +51,25 @@ static int parse_fdinfo(struct fd_view *v)
 	return 0;
 }
 
+/*
+ * A terminal opened by TIOCGPTPEER with O_CLOEXEC has the flag in its description for ever, and
+ * fdinfo mixes it with the fd's own: the task itself is asked.
+ */
+static int ask_cloexec(struct fd_view *v, struct err *err)
+{
+	const uint64_t args[6] = {v->fd, F_GETFD};
+	int64_t flags;
+	int r = target_syscall(v->task, SYS_fcntl, args, &flags, err);
+
+	if (r < 0)
+		return r;
+	if (flags < 0)
+		return file_refuse(
+			v, err, (int)flags, "its flags cannot be read: %s", strerror((int)-flags));
+	v->cloexec = flags & FD_CLOEXEC;
+	return 0;
+}
+
 int view_slot(int procpid, struct target *t, int fd, struct fd_view *ret, struct err *err)
 {
 	autoview struct fd_view v = {.task = t, .fd = fd, .local = -EBADF, .mnt_id = -1};
@@ -68,6 +88,11 @@ int view_slot(int procpid, struct target *t, int fd, struct fd_view *ret, struct
 		r = parse_fdinfo(&v);
 	if (r < 0)
 		return file_refuse(&v, err, r, "its fdinfo cannot be read: %s", strerror(-r));
+	if (v.cloexec && S_ISCHR(v.st.st_mode)) {
+		r = ask_cloexec(&v, err);
+		if (r < 0)
+			return r;
+	}
 	*ret = v;
 	v = (struct fd_view){.local = -EBADF};
 	return 0;
