@@ -358,3 +358,25 @@ def test_a_checkpointed_container_gives_its_address_back(kist, name, served, ima
     assert not bridge_is_gone()
     kist("rm", name)
     assert bridge_is_gone()
+
+
+def test_the_containers_network_is_as_it_was(kist, name, served, images):
+    def inside(cmd):
+        return sh(f"nsenter --net=/proc/{kist.inspect(name)['pid']}/ns/net {cmd}")
+
+    inside("ip addr add 198.51.100.7/24 dev eth0")
+    inside("ip route add 203.0.113.0/24 via 10.87.0.1")
+    inside("ip link add pair0 type veth peer name pair1")
+    inside("sysctl -q -w net.ipv4.tcp_keepalive_time=77")
+    inside("nft add table inet own")
+    before = [inside("ip -br link | cut -d@ -f1"), inside("ip -4 -br addr | sed s/@if[0-9]*//"), inside("ip route"),
+              inside("nft list ruleset")]
+    kist("checkpoint", name, "-o", images / "i")
+    shown = kist("image", "show", images / "i").stdout
+    assert shown.count('"203.0.113') + shown.count("net-nft") >= 1
+    kist("restore", images / "i")
+    for c in served:
+        assert ask(c, b"x").endswith(b" x")
+    assert before == [inside("ip -br link | cut -d@ -f1"), inside("ip -4 -br addr | sed s/@if[0-9]*//"),
+                      inside("ip route"), inside("nft list ruleset")]
+    assert inside("sysctl -n net.ipv4.tcp_keepalive_time").strip() == "77"

@@ -45,7 +45,7 @@ def move(space, to, tmp_path):
     assert p.returncode == 0, p.stderr
 
 
-IGNORED = {"ifindex", "link_index", "stats64", "operstate", "link", "promiscuity", "expires"}
+IGNORED = {"link_index", "stats64", "operstate", "link", "promiscuity", "expires"}
 
 
 def strip(value):

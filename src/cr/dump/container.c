@@ -14,7 +14,6 @@
 #include "base/util.h"
 #include "cgroup/cgroup.h"
 #include "container/container.h"
-#include "cr/nsdump/net.h"
 #include "cr/nsdump/nsdump.h"
 #include "spec/spec.h"
 
@@ -134,21 +133,6 @@ static size_t list_cgroups(const struct cgroup *cg, struct nsdump_cgroup *list, 
 	return n;
 }
 
-static int save_net(struct job *j, struct image_writer *w, struct err *err)
-{
-	autoclose int netns = -EBADF;
-	char path[64];
-
-	if (j->c->params->net == CONTAINER_NET_HOST)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", j->c->pid);
-	netns = open(path, O_RDONLY | O_CLOEXEC);
-	if (netns < 0)
-		return err_set(
-			err, -errno, "cannot open the network namespace of '%s'", j->c->name);
-	return net_ns_dump(w, netns, err);
-}
-
 static int save_namespaces(void *arg, struct image_writer *w, pid_t root, struct err *err)
 {
 	struct job *j = arg;
@@ -171,8 +155,6 @@ static int save_namespaces(void *arg, struct image_writer *w, pid_t root, struct
 		env.mounts_before = buf_str(&mounts);
 	env.n_cgroups = list_cgroups(j->cg, cgroups, ARRAY_SIZE(cgroups));
 	r = nsdump_save(w, &env, err);
-	if (r == 0)
-		r = save_net(j, w, err);
 	if (r == 0)
 		r = image_put_file(w, "container.json", j->params, strlen(j->params), err);
 	if (r == 0)

@@ -232,12 +232,12 @@ static void put_settings(struct nlmsghdr *nlh, const struct link_kind *kind, con
 	mnl_attr_nest_end(nlh, data);
 }
 
-static void put_veth_peer(struct nlmsghdr *nlh, const Kist__NetLink *peer)
+static void put_veth_peer(struct nlmsghdr *nlh, const Kist__NetLink *peer, bool same_index)
 {
 	struct nlattr *data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
 	struct nlattr *p = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
 
-	put_ifinfo(nlh);
+	put_ifinfo(nlh)->ifi_index = same_index ? peer->index : 0;
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, peer->name);
 	mnl_attr_nest_end(nlh, p);
 	mnl_attr_nest_end(nlh, data);
@@ -253,36 +253,48 @@ static const Kist__NetLink *find_link(const struct image *img, uint32_t index)
 	return NULL;
 }
 
-/* 0, or 1: what it lies on is not there yet. */
-static int make_link(struct net_restore *r, const Kist__NetLink *l, struct err *err)
+static int send_link(struct net_restore *r, const Kist__NetLink *l, const Kist__NetLink *peer,
+	int lower, bool same_index)
 {
 	struct nlmsghdr *nlh = netlink_start(r->nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 	const struct link_kind *kind = find_kind(l->kind);
-	const Kist__NetLink *peer = find_link(r->img, l->lower);
-	bool veth = kind && strcmp(kind->name, "veth") == 0;
 	struct nlattr *info;
-	int lower, e;
+
+	put_ifinfo(nlh)->ifi_index = same_index ? l->index : 0;
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, l->name);
+	if (lower)
+		mnl_attr_put_u32(nlh, IFLA_LINK, lower);
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, l->kind);
+	if (peer)
+		put_veth_peer(nlh, peer, same_index);
+	else if (kind->settings)
+		put_settings(nlh, kind, l);
+	mnl_attr_nest_end(nlh, info);
+	return netlink_run(r->nl, nlh);
+}
+
+/* 0, or 1: what it lies on is not there yet. */
+static int make_link(struct net_restore *r, const Kist__NetLink *l, struct err *err)
+{
+	const struct link_kind *kind = find_kind(l->kind);
+	bool veth = kind && strcmp(kind->name, "veth") == 0;
+	const Kist__NetLink *peer = veth ? find_link(r->img, l->lower) : NULL;
+	int lower = 0, e;
 
 	if (!kind || (veth && (l->outside || !peer))) {
 		err_setx(err, -ENODEV, "the link '%s' to the outside is not there", l->name);
 		return err_hint(err, "restore with the network that the container had (--net)");
 	}
-	put_ifinfo(nlh);
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, l->name);
 	if (kind->on_lower) {
 		lower = net_index(r, l->lower);
 		if (lower < 0)
 			return 1;
-		mnl_attr_put_u32(nlh, IFLA_LINK, lower);
 	}
-	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, l->kind);
-	if (veth)
-		put_veth_peer(nlh, peer);
-	else if (kind->settings)
-		put_settings(nlh, kind, l);
-	mnl_attr_nest_end(nlh, info);
-	e = netlink_run(r->nl, nlh);
+	/* Programs may know a link by its index; where another has it by now, any will do. */
+	e = send_link(r, l, peer, lower, true);
+	if (e == -EEXIST || e == -EBUSY)
+		e = send_link(r, l, peer, lower, false);
 	return e < 0 ? netlink_err(r->nl, err, e, "cannot make the link '%s'", l->name) : 0;
 }
 

@@ -16,7 +16,6 @@
 #include "cr/nsdump/net-lock.h"
 #include "cr/nsdump/net.h"
 #include "cr/nsdump/nsdump.h"
-#include "sys/proc.h"
 
 #define FREEZE_MS 10000
 
@@ -25,8 +24,6 @@ struct job {
 	struct container_params *params;
 	struct restore *restore;
 	struct restore_result *result; /* shared with the process that becomes the monitor */
-	bool own_net;
-	int procfd; /* of our own /proc: the container's has a read-only sys */
 	pid_t pid;
 	const char *cgroup;
 };
@@ -114,11 +111,8 @@ static int prepare(void *arg, struct container *c, struct err *err)
 static int child(void *arg, struct err *err)
 {
 	struct job *j = arg;
-	int r;
+	int r = nsdump_restore_inside(j->img, err);
 
-	r = j->own_net ? net_ns_restore(j->img, j->procfd, err) : 0;
-	if (r == 0)
-		r = nsdump_restore_inside(j->img, err);
 	if (r < 0)
 		return r;
 	restore_root_main(j->restore);
@@ -223,21 +217,16 @@ static int make(void *arg, struct container **ret, struct err *err)
 int restore_container(
 	const struct image *img, const char *name, struct restore_result *ret, struct err *err)
 {
-	struct job j = {.img = img, .procfd = -EBADF};
+	struct job j = {.img = img};
 	int r;
 
 	r = read_params(img, name, &j.params, err);
 	if (r < 0)
 		return r;
-	j.own_net = j.params->net != CONTAINER_NET_HOST;
 	j.result = mmap(
 		NULL, sizeof(*j.result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (j.result == MAP_FAILED)
 		r = err_set(err, -errno, "cannot map memory");
-	if (r == 0) {
-		j.procfd = proc_open(err);
-		r = MIN(j.procfd, 0);
-	}
 	if (r == 0)
 		r = net_ns_check(img, err);
 	if (r == 0)
@@ -247,8 +236,6 @@ int restore_container(
 	if (r == 0)
 		*ret = *j.result;
 	container_params_free(j.params);
-	if (j.procfd >= 0)
-		(void)close(j.procfd); /* a directory */
 	if (j.result != MAP_FAILED)
 		(void)munmap(j.result, sizeof(*j.result)); /* ours, whole */
 	return r;
