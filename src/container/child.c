@@ -246,6 +246,7 @@ static int stage(struct container *c, struct err *err)
 	int flags = ns_new_flags(l), sync = c->making->sync[1], r;
 	struct clone_args args = {
 		.flags = (uint64_t)((flags & ~(STAGE_NEW | CLONE_NEWCGROUP)) | CLONE_PARENT)};
+	struct start_gate gate;
 	pid_t pid;
 
 	r = cgroup_enter(c->making->cg.cg, err);
@@ -264,12 +265,18 @@ static int stage(struct container *c, struct err *err)
 		if (r < 0)
 			return r;
 	}
+	r = start_gate_make(&gate, err);
+	if (r < 0)
+		return r;
 	pid = sys_clone3(&args);
-	if (pid == 0)
+	if (pid == 0) {
+		start_gate_pass(&gate, false);
 		container_child(c);
+	}
 	if (pid < 0)
 		return err_set(err, pid, "cannot start the container's first process");
 	r = start_send(sync, START_PID, pid, -EBADF);
+	start_gate_pass(&gate, true);
 	return r < 0 ? err_set(err, r, "cannot reach kist") : 0;
 }
 

@@ -76,6 +76,16 @@ void start_send_err(int sock, const struct err *err);
  */
 int start_recv(int sock, struct start_msg *ret, int *ret_fd, struct err *err);
 
+/*
+ * A stage process clones the next one and then tells kist its pid. The gate keeps the new process
+ * from saying anything before that. Both are to call pass; the stage process when it has spoken.
+ */
+struct start_gate {
+	int fds[2];
+};
+int start_gate_make(struct start_gate *ret, struct err *err);
+void start_gate_pass(struct start_gate *g, bool stage);
+
 /* process.c: the last steps of every process that kist starts in a container. */
 struct process_plan {
 	const struct spec_process *process;

@@ -83,6 +83,7 @@ static _Noreturn void joined_main(struct joining *j)
 static int stage(struct joining *j, struct err *err)
 {
 	struct clone_args args = {.flags = CLONE_PARENT};
+	struct start_gate gate;
 	pid_t pid;
 	int r;
 
@@ -91,14 +92,20 @@ static int stage(struct joining *j, struct err *err)
 	r = cgroup_enter(j->cg.cg, err);
 	if (r == 0)
 		r = ns_enter(j->c->pidfd, j->flags, err);
+	if (r == 0)
+		r = start_gate_make(&gate, err);
 	if (r < 0)
 		return r;
 	pid = sys_clone3(&args);
-	if (pid == 0)
+	if (pid == 0) {
+		start_gate_pass(&gate, false);
 		joined_main(j);
+	}
 	if (pid < 0)
 		return err_set(err, pid, "cannot start a process in container '%s'", j->c->name);
-	return start_send(j->sync[1], START_PID, pid, -EBADF);
+	r = start_send(j->sync[1], START_PID, pid, -EBADF);
+	start_gate_pass(&gate, true);
+	return r < 0 ? err_set(err, r, "cannot reach kist") : 0;
 }
 
 static _Noreturn void stage_main(struct joining *j)

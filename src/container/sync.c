@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* See container-internal.h: one message is one packet, so nothing can be read half. */
-#include <stdio.h>
+#include <fcntl.h>
 
 #include "base/io.h"
 #include "base/util.h"
@@ -46,4 +46,19 @@ int start_recv(int sock, struct start_msg *ret, int *ret_fd, struct err *err)
 	if (ret_fd)
 		*ret_fd = TAKE_FD(fd);
 	return ret->type;
+}
+
+int start_gate_make(struct start_gate *ret, struct err *err)
+{
+	return pipe2(ret->fds, O_CLOEXEC) < 0 ? err_set(err, -errno, "cannot make a pipe") : 0;
+}
+
+void start_gate_pass(struct start_gate *g, bool stage)
+{
+	char byte;
+
+	(void)close(g->fds[1]); /* the new process waits for the end of the pipe */
+	if (!stage)
+		(void)io_read(g->fds[0], &byte, 1); /* nothing is ever written */
+	(void)close(g->fds[0]);
 }

@@ -53,14 +53,25 @@ def kill_after(kist, delay, mark, *args):
     p.wait()
 
 
-# The whole of a run takes about 40 ms here.
+def time_to_run(kist, name, *args):
+    """How long `run` takes here and now until the container runs."""
+    start = time.monotonic()
+    p = kist.popen("run", "-n", name, *args, "--", "sleep", "600")
+    wait_for(lambda: containers(kist).get(name, {}).get("status") == "running", "it runs", step=0)
+    took = time.monotonic() - start
+    kist("rm", "-f", name)
+    p.wait()
+    return took
+
+
 @pytest.mark.parametrize("kind", ["-d", "foreground", "userns"])
 def test_killed_while_it_creates(kist, name, kind):
     args = {"-d": ["-d"], "foreground": [], "userns": ["--userns", "auto"]}[kind]
     states = set()
+    took = time_to_run(kist, name, *args)
     for step in range(20):
         mark = f"{name}-{step}"
-        kill_after(kist, step * 0.002, mark, "run", "-n", mark, "-e", f"MARK={mark}", *args, "--",
+        kill_after(kist, took * step / 12, mark, "run", "-n", mark, "-e", f"MARK={mark}", *args, "--",
                    "sleep", "600")
         # With -d the forked process goes on: it may still be at it, or have made the container.
         seen = containers(kist).get(mark)
