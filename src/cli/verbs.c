@@ -6,6 +6,7 @@
 
 extern const struct verb verb_attach;
 extern const struct verb verb_checkpoint;
+extern const struct verb verb_doctor;
 extern const struct verb verb_exec;
 extern const struct verb verb_freeze;
 extern const struct verb verb_get;
@@ -29,6 +30,7 @@ extern const struct verb verb_version;
 const struct verb *const verbs[] = {
 	&verb_attach,
 	&verb_checkpoint,
+	&verb_doctor,
 	&verb_exec,
 	&verb_freeze,
 	&verb_get,

@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from kist import wait_for
+
 pytestmark = pytest.mark.checkpoint
 
 START = """
@@ -52,7 +54,7 @@ def test_postgres(server):
     user = pwd.getpwnam("postgres")
     server.run("bash", "-c", START.format(bin=tools),
                options=("-u", f"{user.pw_uid}:{user.pw_gid}", "-s", "memory.max=512M"))
-    server.connect(5432).close()
+    wait_for(lambda: "ready to accept connections" in server.log(), "the server", timeout=60)
     first, second = Psql(server, f"{tools}/psql"), Psql(server, f"{tools}/psql")
     try:
         first("CREATE TABLE t (n int PRIMARY KEY, s text)")
