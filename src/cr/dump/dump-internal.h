@@ -35,3 +35,5 @@ void dump_let_go(struct dump *d);
 int dump_kill(struct dump *d, struct err *err);
 /* dump-check.c: namespaces, sessions and the like that cannot be saved, refused by name. */
 int dump_check(struct dump *d, struct err *err);
+/* sleeps.c: left_ns of every thread that was stopped in a sleep; right after the stop. */
+int dump_read_sleeps(struct dump *d, struct err *err);

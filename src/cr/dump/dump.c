@@ -194,6 +194,8 @@ static int dump_stopped(struct dump *d, int dirfd, struct err *err)
 	int r;
 
 	r = dump_check(d, err);
+	if (r == 0)
+		r = dump_read_sleeps(d, err);
 	if (r < 0)
 		return r;
 	d->root_fd = openat(d->tasks[0]->target.procfd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);

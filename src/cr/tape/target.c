@@ -63,8 +63,10 @@ void target_done(struct target *t)
 {
 	size_t i;
 
-	for (i = 0; i < t->n_threads; i++)
+	for (i = 0; i < t->n_threads; i++) {
 		buf_done(&t->threads[i].regs.xstate);
+		free(t->threads[i].sleep);
+	}
 	free(t->threads);
 	if (t->pidfd >= 0)
 		(void)close(t->pidfd); /* nothing was written to it */

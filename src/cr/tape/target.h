@@ -13,14 +13,14 @@
 #include "cr/tape/ptrace.h"
 #include "cr/tape/tape.h"
 
+struct restart_info; /* sys/restart-block.h */
+
 struct target_thread {
 	pid_t tid, vtid;
 	struct thread_regs regs; /* as it was stopped */
 	uint64_t sigmask;
 	bool driven; /* its signal mask is ours now: target_put_back puts mask and registers back */
-	bool has_left; /* it was interrupted in a sleep, which had left_ns to go (UINT64_MAX: no
-			  end) */
-	uint64_t left_ns;
+	struct restart_info *sleep; /* it was interrupted in a wait; else NULL. Owned. */
 	bool changed; /* regs are not what the thread was stopped with: they are to be written */
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The last thing that a restored thread gets: registers, mask, and the rest of its sleep. */
 #include <errno.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 
 #include "base/io.h"
@@ -13,39 +14,40 @@
 #define ERESTARTNOINTR	      513
 
 /*
- * The kernel kept the end of an interrupted sleep in the thread's restart block, which is gone. The
+ * The kernel kept the end of an interrupted wait in the thread's restart block, which is gone. The
  * same call with the time that was left, interrupted at once, makes a new one. *ret_rax is what
  * the thread finds in rax.
  */
-static int renew(const Kist__Thread *th, const struct user_regs_struct *gp, uint64_t left,
-	const struct sleeper *s, int64_t *ret_rax, struct err *err)
+static int renew(const Kist__Thread *th, const struct user_regs_struct *gp, const struct sleeper *s,
+	int64_t *ret_rax, struct err *err)
 {
+	uint64_t left = th->restart->left_ns;
 	const uint64_t ts[2] = {left / NSEC, left % NSEC};
 	uint64_t args[6] = {gp->rdi, gp->rsi, gp->rdx, gp->r10, gp->r8, gp->r9};
+	long nr;
 	int r;
 
-	switch (gp->orig_rax) {
-	case SYS_nanosleep:
-		args[0] = s->scratch;
-		break;
-	case SYS_clock_nanosleep:
+	switch (th->restart->kind) {
+	case KIST__RESTART_KIND__SLEEP:
+		nr = SYS_clock_nanosleep;
+		args[0] = (uint64_t)(int64_t)th->restart->clock;
+		args[1] = 0;
 		args[2] = s->scratch;
+		args[3] = th->restart->remainder;
 		break;
-	case SYS_futex:
-		args[3] = s->scratch;
+	case KIST__RESTART_KIND__FUTEX:
+		nr = SYS_futex;
+		if ((args[1] & FUTEX_CMD_MASK) == FUTEX_WAIT) /* others take a point in time */
+			args[3] = s->scratch;
 		break;
-	case SYS_poll: /* whole milliseconds, never less than was left */
+	default: /* poll: whole milliseconds, never less than was left */
+		nr = SYS_poll;
 		args[2] = left == UINT64_MAX ? (uint64_t)-1 : (left + 999999) / 1000000;
-		break;
-	default:
-		return err_setx(err, -EBADMSG, "image: thread %u sleeps in system call %llu",
-			th->tid, (unsigned long long)gp->orig_rax);
 	}
 	r = io_pwrite(s->memfd, ts, sizeof(ts), (off_t)s->scratch);
 	if (r < 0)
 		return err_set(err, r, "cannot write memory of thread %u", th->tid);
-	return thread_syscall_interrupted(
-		s->tid, s->insn, gp, (long)gp->orig_rax, args, ret_rax, err);
+	return thread_syscall_interrupted(s->tid, s->insn, gp, nr, args, ret_rax, err);
 }
 
 int task_renew_sleep(
@@ -58,11 +60,12 @@ int task_renew_sleep(
 	if (*ret_rax != -ERESTART_RESTARTBLOCK)
 		return 0;
 	if (th->restart)
-		return renew(th, &gp, th->restart->left_ns, s, ret_rax, err);
-	if (gp.orig_rax == SYS_poll && (int32_t)gp.rdx < 0)
-		return renew(th, &gp, UINT64_MAX, s, ret_rax, err);
-	/* Not told: the call is made again as it was. Too long a sleep is better than a cut one. */
-	*ret_rax = -ERESTARTNOINTR;
+		return renew(th, &gp, s, ret_rax, err);
+	/*
+	 * Not told, or without an end: the call is made again as it was. Too long a wait is better
+	 * than a cut one. Which call it was is lost when it had been interrupted before.
+	 */
+	*ret_rax = gp.orig_rax == SYS_restart_syscall ? -EINTR : -ERESTARTNOINTR;
 	return 0;
 }
 

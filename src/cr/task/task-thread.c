@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "cr/task/task-internal.h"
 #include "sys/proc.h"
+#include "sys/restart-block.h"
 
 struct kernel_stack { /* stack_t */
 	uint64_t sp;
@@ -90,6 +91,17 @@ static int read_comm(struct target *t, pid_t tid, Kist__Thread *th, struct arena
 	return th->comm ? 0 : -ENOMEM;
 }
 
+static void fill_restart(const struct restart_info *info, Kist__Restart *ret)
+{
+	kist__restart__init(ret);
+	ret->left_ns = restart_left_ns(info);
+	ret->kind = info->kind == RESTART_POLL	  ? KIST__RESTART_KIND__POLL
+		    : info->kind == RESTART_FUTEX ? KIST__RESTART_KIND__FUTEX
+						  : KIST__RESTART_KIND__SLEEP;
+	ret->clock = info->clock;
+	ret->remainder = info->user_ptr;
+}
+
 static int dump_thread(
 	struct target *t, size_t i, Kist__Thread *th, struct arena *a, struct err *err)
 {
@@ -101,12 +113,11 @@ static int dump_thread(
 	th->xstate =
 		(ProtobufCBinaryData){from->regs.xstate.len, (uint8_t *)from->regs.xstate.data};
 	th->sigmask = from->sigmask;
-	if (from->has_left) {
+	if (from->sleep) {
 		th->restart = arena_alloc(a, sizeof(*th->restart));
 		if (!th->restart)
 			return err_oom(err);
-		kist__restart__init(th->restart);
-		th->restart->left_ns = from->left_ns;
+		fill_restart(from->sleep, th->restart);
 	}
 	th->creds = arena_alloc(a, sizeof(*th->creds));
 	th->sched = arena_alloc(a, sizeof(*th->sched));
