@@ -61,6 +61,14 @@ static json_t *row(const char *name, bool has, const char *cost, const char *adv
 	return j;
 }
 
+/* A refusal is not a missing feature. */
+static const char *what_to_do(enum probe_id id, int r)
+{
+	if ((r == -EPERM || r == -EACCES) && id != PROBE_SYS_RESOURCE)
+		return "ask again as root, with all capabilities and outside of any container";
+	return probe_get(id)->advice;
+}
+
 static json_t *features(void)
 {
 	json_t *list = json_array(), *j;
@@ -70,10 +78,11 @@ static json_t *features(void)
 	for (i = 0; list && i < PROBE_COUNT; i++) {
 		p = probe_get(i);
 		r = probe_result(i);
-		j = row(p->name, r == 0, p->cost, p->advice);
+		j = row(p->name, r == 0, p->cost, what_to_do(i, r));
 		if (!j || json_object_set_new(j, "group", json_string(p->group)) < 0 ||
 			json_object_set_new(j, "required", json_boolean(p->required)) < 0 ||
-			(p->since && json_object_set_new(j, "since", json_string(p->since)) < 0) ||
+			(p->since && r != -EPERM &&
+				json_object_set_new(j, "since", json_string(p->since)) < 0) ||
 			(r < 0 && json_object_set_new(j, "error", json_string(strerror(-r))) < 0) ||
 			json_array_append(list, j) < 0) {
 			json_decref(list);
