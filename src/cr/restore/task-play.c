@@ -13,6 +13,7 @@
 
 #define PLAYER_PAGE 4096u
 #define SCRATCH	    4096u
+#define LOCK_BYTES  256u /* more than a row of file_restore_tape and its data */
 
 struct play {
 	struct restore *r;
@@ -35,7 +36,7 @@ static int find_place(struct play *p, struct err *err)
 {
 	autobuf struct buf text = {0};
 	size_t size = PLAYER_PAGE + SCRATCH + tape_player_size() + task_tape_size(p->t->rec) +
-		      mm_tape_size(p->t->mm);
+		      mm_tape_size(p->t->mm) + image_count(p->r->img, RECORD_LOCK) * LOCK_BYTES;
 	void *at;
 	int e;
 
@@ -101,8 +102,14 @@ static int link_leader(struct play *p, const uint64_t *tapes, struct err *err)
 		return err_setx(
 			err, -EBADMSG, "image: the program of task %d is missing", p->t->pid);
 	e = mm_tape(&tape, &env, err);
+	if (e == 0) {
+		/* Behind it: a close(2) of any fd of a file gives the task's POSIX locks up. */
+		TAPE_ADD(&tape, "close kist's files", TAPE_STOP, SYS_close_range,
+			file_restore_base(p->r->files), UINT32_MAX, 0);
+		e = file_restore_tape(p->r->files, p->t->rec->id, &tape, err);
+	}
 	if (e == 0)
-		e = task_tape_leader(&tape, p->t->rec, tapes, file_restore_base(p->r->files), err);
+		e = task_tape_leader(&tape, p->t->rec, tapes, err);
 	if (e == 0)
 		e = link_tape(p, &tape, 0, err);
 	tape_done(&tape);

@@ -196,8 +196,8 @@ static void add_actions(struct tape *t, const Kist__Task *task)
 	}
 }
 
-int task_tape_leader(struct tape *t, const Kist__Task *task, const uint64_t *thread_tapes,
-	int close_from, struct err *err)
+int task_tape_leader(
+	struct tape *t, const Kist__Task *task, const uint64_t *thread_tapes, struct err *err)
 {
 	const Kist__Thread *self = task->threads[0];
 	struct {
@@ -205,7 +205,6 @@ int task_tape_leader(struct tape *t, const Kist__Task *task, const uint64_t *thr
 	} lim;
 	size_t i;
 
-	TAPE_ADD(t, "close kist's files", TAPE_STOP, SYS_close_range, close_from, UINT32_MAX, 0);
 	add_actions(t, task);
 	if (task->has_personality)
 		TAPE_ADD(t, "set the personality", 0, SYS_personality, task->personality);

@@ -49,11 +49,10 @@ size_t task_tape_size(const Kist__Task *task);
 int task_tape_thread(struct tape *t, const Kist__Task *task, size_t i, struct err *err);
 /*
  * Rows of the leader behind the memory: signal actions, filters, threads (thread i plays the rows
- * at @thread_tapes[i]), timers, limits, pending signals, credentials. @close_from: every fd from
- * there up is closed.
+ * at @thread_tapes[i]), timers, limits, pending signals, credentials.
  */
-int task_tape_leader(struct tape *t, const Kist__Task *task, const uint64_t *thread_tapes,
-	int close_from, struct err *err);
+int task_tape_leader(
+	struct tape *t, const Kist__Task *task, const uint64_t *thread_tapes, struct err *err);
 
 struct sleeper { /* a thread that is stopped behind its tape, as the tracer reaches it */
 	pid_t tid;
