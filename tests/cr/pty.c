@@ -94,8 +94,6 @@ int main(int argc, char **argv)
 	pid = cr_fork();
 	if (pid == 0)
 		_exit(session(slave));
-	MUST(write(raw_master, "to the slave", 12) == 12);
-	MUST(write(raw_slave, "to the master", 13) == 13);
 	MUST(ioctl(master, TIOCGPTN, &nr) == 0);
 	cr_wait();
 	CHECK(ioctl(master, TIOCGPTN, &nr_now) == 0 && nr_now == nr, "number %d, not %d", nr_now,
@@ -104,6 +102,8 @@ int main(int argc, char **argv)
 		"window %dx%d", ws_now.ws_row, ws_now.ws_col);
 	CHECK(tcgetattr(slave, &now) == 0 && memcmp(&now, &was, sizeof(now)) == 0, "settings");
 	CHECK(tcgetattr(raw_slave, &now) == 0 && !(now.c_lflag & (ICANON | ECHO)), "raw settings");
+	MUST(write(raw_master, "to the slave", 12) == 12);
+	MUST(write(raw_slave, "to the master", 13) == 13);
 	takes(raw_slave, "to the slave");
 	takes(raw_master, "to the master");
 	MUST(write(master, "line\n", 5) == 5);

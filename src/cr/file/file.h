@@ -92,6 +92,11 @@ int file_restore_open(struct file_restore *r, struct err *err);
 /* The fd (≥ base) that description @id has in every task until the tape closes them; or -ENOENT. */
 int file_restore_fd(const struct file_restore *r, uint32_t id);
 /*
+ * In a session leader, right behind its setsid(2) and before it forks: takes the session's
+ * controlling terminal, which children get by birth only.
+ */
+int file_restore_session(struct file_restore *r, struct err *err);
+/*
  * In each task, with all its relatives alive, session and group set, credentials not yet dropped:
  * fills the slots of task @id and closes whatever else is below base.
  */

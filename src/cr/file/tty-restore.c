@@ -169,25 +169,46 @@ static int set_foreground(int fd, pid_t group)
 	return c;
 }
 
+/* The store's fd of a session's terminal; of a master its slave, opened, to be closed. */
+static int session_terminal(const struct file_restore *r, const Kist__Tty *msg, int *ret_opened)
+{
+	int fd;
+
+	*ret_opened = -EBADF;
+	if (!msg->session || msg->session != getpid() || getsid(0) != getpid())
+		return -ENOENT;
+	fd = file_restore_fd(r, msg->desc->id);
+	if (msg->kind == TTY_MASTER)
+		fd = *ret_opened = ioctl(fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	/* A terminal from outside may have been replaced by something else. */
+	return fd >= 0 && isatty(fd) ? fd : -ENOENT;
+}
+
+int file_restore_session(struct file_restore *r, struct err *err)
+{
+	const struct image *img = file_restore_image(r);
+	size_t i, n = image_count(img, RECORD_TTY);
+
+	for (i = 0; i < n; i++) {
+		autoclose int opened = -EBADF;
+		int fd = session_terminal(
+			r, (const Kist__Tty *)image_get(img, RECORD_TTY, i), &opened);
+
+		if (fd >= 0 && ioctl(fd, TIOCSCTTY, 0) < 0)
+			return err_set(err, -errno, "cannot become the session's terminal");
+	}
+	return 0;
+}
+
 int tty_task(struct file_restore *r, const ProtobufCMessage *m, struct err *err)
 {
 	const Kist__Tty *msg = (const Kist__Tty *)m;
-	autoclose int slave = -EBADF;
-	int fd, c;
+	autoclose int opened = -EBADF;
+	int fd = session_terminal(r, msg, &opened), c;
 
-	if (!msg->session || msg->session != getpid() || getsid(0) != getpid())
+	if (fd < 0 || !msg->group)
 		return 0;
-	fd = file_restore_fd(r, msg->desc->id);
-	if (msg->kind == TTY_MASTER) {
-		fd = slave = ioctl(fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-		if (fd < 0)
-			return err_set(err, -errno, "cannot open pty %u", msg->index);
-	}
-	if (!isatty(fd))
-		return 0; /* a terminal from outside that was replaced by something else */
-	if (ioctl(fd, TIOCSCTTY, 0) < 0)
-		return err_set(err, -errno, "cannot become the session's terminal");
-	c = msg->group ? set_foreground(fd, msg->group) : 0;
+	c = set_foreground(fd, msg->group);
 	/* the group may have died with its last process, then the shell takes the terminal back */
 	return c < 0 && c != -ESRCH ? err_set(err, c, "cannot set foreground group %d", msg->group)
 				    : 0;

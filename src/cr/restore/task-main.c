@@ -131,12 +131,15 @@ static void die_as_zombie(const Kist__Task *rec)
 static void take_place(struct restore *r, size_t index)
 {
 	struct plan_task *t = &r->tasks[index];
+	struct err err = {0};
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		fail(r, t, -errno, "prepare");
 	fork_phase(r, index, FORK_BEFORE_SETSID);
 	if (t->sid == t->pid && getsid(0) != t->pid && setsid() < 0)
 		fail(r, t, -errno, "make a session for");
+	if (t->sid == t->pid && file_restore_session(r->files, &err) < 0)
+		task_fail(r, &err);
 	fork_phase(r, index, FORK_AFTER_SETSID);
 	fork_phase(r, index, FORK_SIBLING);
 	stage_arrive(r, STAGE_LEAD);
