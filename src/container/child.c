@@ -186,7 +186,7 @@ struct rootfs_plan container_rootfs_plan(const struct container *c)
 		.spec = spec,
 		.kind = c->params->rootfs,
 		.bundle_fd = c->making->bundle,
-		.state_fd = c->dir_fd,
+		.state_fd = c->data_fd,
 		.console_fd = -EBADF,
 		.userns = userns,
 		.idmap = userns && c->params->idmap,

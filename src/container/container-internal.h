@@ -46,6 +46,9 @@ int container_dir_lock(struct container *c, struct err *err);
 void container_unlock(struct container *c);
 /* Removes the directory and all in it. */
 int container_dir_remove(struct container *c, struct err *err);
+/* data.c: sets c->data_fd; makes the directory, or empties what is left there, when @create. */
+int container_data_open(struct container *c, bool create, struct err *err);
+int container_data_remove(struct container *c, struct err *err);
 /* Removes everything below @fd; does not follow links; any depth. */
 int container_tree_clear(int fd, struct err *err);
 

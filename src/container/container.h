@@ -4,9 +4,9 @@
  * `exec`, the OCI front, checkpoint and restore stand on.
  *
  * State: one directory per container below KIST_ROOT (default /run/kist), named after it, locked
- * by flock(2) on the directory itself while it is changed. `state.json` there is replaced
- * atomically. It says what was set up; whether the container runs is asked of the kernel (pid and
- * start time), so any kist process may be killed at any point.
+ * by flock(2) on the directory itself while it is changed (and one for its files, see data.c).
+ * `state.json` there is replaced atomically. It says what was set up; whether the container runs is
+ * asked of the kernel (pid and start time), so any kist process may be killed at any point.
  */
 #pragma once
 
@@ -33,7 +33,8 @@ struct container {
 	pid_t pid;			 /* of its first process as we see it, 0: none */
 	uint64_t start_time;		 /* field 22 of /proc/PID/stat, guards against pid reuse */
 	int pidfd;			 /* of it, while it runs; else -EBADF */
-	int dir_fd;			 /* its directory: state.json, log, attach, upper/, work/ */
+	int dir_fd;			 /* its directory: state.json, log, attach */
+	int data_fd;			 /* on disk: upper/, work/; -EBADF: it is gone */
 	struct container_params *params; /* how it was made; with the spec */
 	char *cgroup;			 /* path for cgroup_open */
 	bool net_attached;
@@ -44,7 +45,7 @@ struct container {
 	 */
 	bool net_parked;
 	int64_t created, started; /* seconds since the epoch, 0: never */
-	int exit_status;	  /* 0-255 as kist gives it, -1: unknown or still running */
+	int exit_status;	  /* 0-255 as kist gives it, -1: none (yet) */
 	/*
 	 * What fds 0-2 of the first process were made of, as readlink(2) of /proc/PID/fd says it
 	 * on the host's side ("pipe:[N]", "/dev/null"); "console" for a pty made by kist (slave:
@@ -74,8 +75,7 @@ int container_refresh(struct container *c, struct err *err);
 int container_save(struct container *c, struct err *err);
 /* All that state.json holds, with the status of now. The caller's (json_decref). */
 int container_to_json(const struct container *c, json_t **ret, struct err *err);
-/* The name that a container gets when the user gives none; or is this a name: letters, digits, _+-.
- */
+/* A name for a container that got none; and is this a name: letters, digits, _ + - . */
 int container_name_make(char **ret, struct err *err);
 int container_name_check(const char *name, struct err *err);
 
@@ -93,7 +93,7 @@ struct container_payload {
 	void *arg;
 	/*
 	 * Before the first process is made, when the container's directory is there: may fill
-	 * upper/ below c->dir_fd and change c->params->spec. NULL: nothing.
+	 * upper/ below c->data_fd and change c->params->spec. NULL: nothing.
 	 */
 	int (*prepare)(void *arg, struct container *c, struct err *err);
 	int (*child)(void *arg, struct err *err);

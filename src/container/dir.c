@@ -93,7 +93,7 @@ struct container *container_new(const char *name)
 
 	if (!c)
 		return NULL;
-	c->dir_fd = c->lock_fd = c->pidfd = -EBADF;
+	c->dir_fd = c->data_fd = c->lock_fd = c->pidfd = -EBADF;
 	c->exit_status = -1;
 	c->name = strdup(name);
 	if (!c->name || asprintf(&c->cgroup, "/kist/%s", name) < 0) {
@@ -153,11 +153,13 @@ int container_dir_make(struct container *c, struct err *err)
 	}
 	c->dir_fd = openat(dirs, c->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	r = c->dir_fd < 0 ? -errno : container_dir_lock(c, err);
-	if (r < 0) {
+	if (r < 0)
+		(void)err_set(err, r, "cannot open the new directory of container '%s'", c->name);
+	else
+		r = container_data_open(c, true, err);
+	if (r < 0)
 		(void)unlinkat(dirs, c->name, AT_REMOVEDIR); /* undoing */
-		return err_set(err, r, "cannot open the new directory of container '%s'", c->name);
-	}
-	return 0;
+	return r;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -203,6 +205,9 @@ int container_dir_remove(struct container *c, struct err *err)
 
 	if (dirs < 0)
 		return dirs;
+	r = container_data_remove(c, err);
+	if (r < 0)
+		return r;
 	r = container_tree_clear(c->dir_fd, err);
 	if (r < 0)
 		return err_wrap(err, "cannot remove the files of container '%s'", c->name);

@@ -60,6 +60,8 @@ void container_free(struct container *c)
 		(void)close(c->pidfd); /* only a handle */
 	if (c->dir_fd >= 0)
 		(void)close(c->dir_fd); /* only a handle */
+	if (c->data_fd >= 0)
+		(void)close(c->data_fd); /* the same */
 	container_making_free(c);
 	container_params_free(c->params);
 	free(c->cgroup);
@@ -304,6 +306,8 @@ static int open_one(const char *name, enum opening how, struct container **ret, 
 		c->dir_fd = r;
 		r = how != OPEN_READ ? container_dir_lock(c, err) : 0;
 	}
+	if (r == 0)
+		(void)container_data_open(c, false, NULL); /* gone: data_fd says so */
 	if (r == 0)
 		r = load(c, err);
 	if (r == -EINVAL && how == OPEN_ANY && c->dir_fd >= 0) {

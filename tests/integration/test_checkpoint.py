@@ -139,3 +139,20 @@ def test_clock_does_not_jump(kist, name, images):
     v1, t1 = count(kist, name), time.monotonic()
     # The two seconds in the image are no time that passed.
     assert 0 < (v1 - v0) / 1000 < t1 - t0 - 1.8
+
+
+def test_files_lie_on_disk(kist, name, images, tmp_path):
+    """With a data directory of its own, a container's files are there; they go with it."""
+    data = tmp_path / "data"
+    kist.env["KIST_DATA"] = str(data)
+    (data / name).mkdir(parents=True)
+    (data / name / "left").write_text("by a container that a reboot has ended")
+    start(kist, name)
+    kist("exec", name, "--", "sh", "-c", "echo kept >/root/kept")
+    assert (data / name / "upper").is_dir() and not (data / name / "left").exists()
+    kist("checkpoint", name, "-o", images / "i")
+    kist("restore", images / "i")
+    assert kist("exec", name, "--", "cat", "/root/kept").stdout == "kept\n"
+    goes_on(kist, name)
+    kist("rm", "-f", name)
+    assert not (data / name).exists()

@@ -139,7 +139,7 @@ static int save_namespaces(void *arg, struct image_writer *w, pid_t root, struct
 	struct nsdump_cgroup cgroups[32];
 	struct nsdump_env env = {.cgroups = cgroups};
 	autobuf struct buf mounts = {0};
-	autoclose int upper = openat(j->c->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autoclose int upper = openat(j->c->data_fd, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	autoclose int proc = -EBADF;
 	char path[32];
 	int r;

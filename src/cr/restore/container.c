@@ -98,9 +98,9 @@ static int prepare(void *arg, struct container *c, struct err *err)
 	autoclose int upper = -EBADF;
 
 	if (c->params->rootfs != ROOTFS_BIND) {
-		if (mkdirat(c->dir_fd, "upper", 0755) < 0 && errno != EEXIST)
+		if (mkdirat(c->data_fd, "upper", 0755) < 0 && errno != EEXIST)
 			return err_set(err, -errno, "cannot make the directory of the overlay");
-		upper = openat(c->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		upper = openat(c->data_fd, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (upper < 0)
 			return err_set(err, -errno, "cannot open the directory of the overlay");
 	}
