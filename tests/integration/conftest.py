@@ -10,6 +10,7 @@ import uuid
 import pytest
 
 import host
+import tree
 from kist import Kist
 from real import Server
 
@@ -44,6 +45,13 @@ def build_dir():
 def build():
     """The build directory, absolute."""
     return build_dir()
+
+
+@pytest.fixture(autouse=True)
+def no_reaper():
+    """Orphans go to init again when a test of trees has ended."""
+    yield
+    tree.become_reaper(False)
 
 
 @pytest.fixture
