@@ -44,6 +44,7 @@ def test_alone(start, name):
 
 
 @pytest.mark.checkpoint
+@pytest.mark.asan
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in CONTAINER_ONLY])
 def test_plain(kist, images, start, name):
     p = start(name)
@@ -58,6 +59,7 @@ def test_plain(kist, images, start, name):
 
 
 @pytest.mark.checkpoint
+@pytest.mark.asan
 @pytest.mark.parametrize("program_name", NAMES)
 def test_container(kist, images, start, name, program_name):
     p = start(program_name)
