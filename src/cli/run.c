@@ -36,7 +36,6 @@ static int run_detached(struct container_params *p, struct err *err)
 
 static int run_foreground(struct container_params *p, struct err *err)
 {
-	autofree char *name = NULL;
 	struct container *c;
 	int r, status = 0;
 
@@ -44,11 +43,9 @@ static int run_foreground(struct container_params *p, struct err *err)
 	if (r < 0)
 		return r;
 	r = container_supervise(c, &status, err);
-	name = TAKE_PTR(c->name);
+	if (r == 0)
+		r = container_finish_own(c, status, err);
 	container_free(c);
-	if (r < 0)
-		return r;
-	r = name ? container_finish(name, status, err) : err_oom(err);
 	return r < 0 ? r : status;
 }
 

@@ -42,9 +42,9 @@ static int foreground(struct starting *s, struct err *err)
 	if (r < 0)
 		return r;
 	r = container_supervise(c, &status, err);
-	container_free(c);
 	if (r == 0)
-		r = container_finish(s->name, status, err);
+		r = container_finish_own(c, status, err);
+	container_free(c);
 	return r < 0 ? r : status;
 }
 

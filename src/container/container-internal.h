@@ -10,8 +10,9 @@
 #include "container/tiny/start.h"
 #include "security/security.h"
 
-#define STATE_FILE "state.json"
-#define EXIT_FILE  "exit"
+#define STATE_FILE  "state.json"
+#define PARAMS_FILE "params.json" /* container_params; written before the first state */
+#define EXIT_FILE   "exit"	  /* status as the monitor saw it, until it is in the state */
 
 /* create.c: closes and frees what only the creating process has (c->making). */
 void container_making_free(struct container *c);
@@ -32,6 +33,8 @@ int container_seccomp_compile(
 	const struct spec_seccomp *sc, struct seccomp_prog *ret, struct err *err);
 
 /* state.c */
+/* Does the state on disk still speak of c's process? Else it was started anew, or removed. */
+bool container_is_current(const struct container *c);
 /* Locked, and also when its state is damaged: to be removed. */
 int container_open_any(const char *name, struct container **ret, struct err *err);
 

@@ -52,6 +52,7 @@ struct container {
 	 * /dev/pts/N inside). A restored container gets new ones at the same numbers.
 	 */
 	char stdio[3][64];
+	bool params_saved;		 /* in its directory, as they are */
 	int lock_fd;			 /* holds the lock, -EBADF: not locked */
 	struct container_making *making; /* only in the process that creates it */
 };
@@ -84,17 +85,13 @@ int container_name_check(const char *name, struct err *err);
  * (pid 1 of its pid namespace), inside all namespaces, with the rootfs entered, sysctls, masks and
  * console done, the network attached, fds 0-2 in place and all other fds still open, before
  * rlimits, credentials, seccomp; SIGPIPE and the mask are as in kist. It returns only to fail
- * (negative, with
- * @err filled). @parent runs meanwhile in the process that called container_create, the parent (not
- * the tracer) of @pid; a negative return undoes the creation whole. Both get the same @arg, each in
- * its own copy of the memory: fds opened before are in both.
+ * (negative, with @err filled). @parent runs meanwhile in the process that called container_create,
+ * the parent (not the tracer) of @pid; a negative return undoes the creation whole. Both get the
+ * same @arg, each in its own copy of the memory: fds opened before are in both.
  */
 struct container_payload {
 	void *arg;
-	/*
-	 * Before the first process is made, when the container's directory is there: may fill
-	 * upper/ below c->data_fd and change c->params->spec. NULL: nothing.
-	 */
+	/* Before the first process: may fill upper/ below c->data_fd, change the spec. Or NULL. */
 	int (*prepare)(void *arg, struct container *c, struct err *err);
 	int (*child)(void *arg, struct err *err);
 	int (*parent)(void *arg, const struct container *c, struct err *err);
@@ -132,6 +129,8 @@ int container_detach(int (*make)(void *arg, struct container **ret, struct err *
  * network, and removes all of it if it was made with --rm. Also for what killed kists left.
  */
 int container_finish(const char *name, int exit_status, struct err *err);
+/* The same for the process that has made @c and seen its end (container_supervise). */
+int container_finish_own(struct container *c, int exit_status, struct err *err);
 
 /* argv[0] with which the monitor starts kist for that, and the name as argv[1]. */
 #define CONTAINER_FINISH "kist-finish"

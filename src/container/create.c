@@ -176,7 +176,10 @@ static int step_prepare(struct container *c, struct err *err)
 {
 	const struct container_payload *p = c->making->payload;
 
-	return p && p->prepare ? p->prepare(p->arg, c, err) : 0;
+	if (!p || !p->prepare)
+		return 0;
+	c->params_saved = false; /* it may change the spec */
+	return p->prepare(p->arg, c, err);
 }
 
 static int step_programs(struct container *c, struct err *err)
@@ -481,6 +484,7 @@ int container_recreate(const char *name, bool detach, struct container **ret, st
 	if (r == 0) {
 		c->making->again = true;
 		c->params->detach = detach;
+		c->params_saved = false;
 		r = make(c, err);
 	}
 	if (r < 0)

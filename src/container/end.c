@@ -143,6 +143,21 @@ int container_release(struct container *c, struct err *err)
 	return r;
 }
 
+static int finish(struct container *c, int exit_status, struct err *err)
+{
+	int r = container_release(c, err);
+
+	if (r < 0)
+		return r;
+	if (c->params->remove)
+		return container_dir_remove(c, err);
+	if (exit_status >= 0)
+		c->exit_status = exit_status;
+	c->status = CONTAINER_STOPPED;
+	c->pid = 0;
+	return container_save(c, err);
+}
+
 int container_finish(const char *name, int exit_status, struct err *err)
 {
 	struct container *c;
@@ -150,21 +165,21 @@ int container_finish(const char *name, int exit_status, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (c->pidfd >= 0 || !c->params) { /* started anew meanwhile, or half-made */
-		container_free(c);
-		return 0;
-	}
-	r = container_release(c, err);
-	if (r == 0 && c->params->remove) {
-		r = container_dir_remove(c, err);
-	} else if (r == 0) {
-		if (exit_status >= 0)
-			c->exit_status = exit_status;
-		c->status = CONTAINER_STOPPED;
-		c->pid = 0;
-		r = container_save(c, err);
-	}
+	/* else it was started anew meanwhile, or is half-made */
+	r = c->pidfd < 0 && c->params ? finish(c, exit_status, err) : 0;
 	container_free(c);
+	return r;
+}
+
+int container_finish_own(struct container *c, int exit_status, struct err *err)
+{
+	int r = container_dir_lock(c, err);
+
+	if (r == -ENOENT) /* somebody has removed it */
+		return 0;
+	if (r == 0 && container_is_current(c))
+		r = finish(c, exit_status, err);
+	container_unlock(c);
 	return r;
 }
 

@@ -93,30 +93,57 @@ static json_t *spec_to_json(const struct spec *spec, struct err *err)
 	return j;
 }
 
-int container_params_to_json(const struct container_params *p, json_t **ret, struct err *err)
+/* All but the spec. */
+static json_t *frame_to_json(const struct container_params *p, struct err *err)
 {
-	json_t *spec = spec_to_json(p->spec, err), *j;
+	json_t *j = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:o, s:I, s:I}", "rootfs",
+		rootfs_names[p->rootfs], "net", net_names[p->net], "name", p->name, "bundle",
+		p->bundle, "address", p->address, "ports", ports_to_json(p), "logMax",
+		(json_int_t)p->log_max, "usernsSize", (json_int_t)p->userns_size);
 	size_t i;
-	int r;
+	int r = j ? 0 : -ENOMEM;
 
-	if (!spec)
-		return err ? err->code : -ENOMEM;
-	j = json_pack("{s:s, s:s, s:s*, s:s*, s:o, s:I, s:I, s:o}", "rootfs",
-		rootfs_names[p->rootfs], "net", net_names[p->net], "bundle", p->bundle, "address",
-		p->address, "ports", ports_to_json(p), "logMax", (json_int_t)p->log_max,
-		"usernsSize", (json_int_t)p->userns_size, "spec", spec);
-	if (!j)
-		return err_oom(err);
-	r = p->name ? json_object_set_new(j, "name", json_string(p->name)) : 0;
 	for (i = 0; r == 0 && i < ARRAY_SIZE(flags); i++)
 		r = json_object_set_new(j, flags[i].name,
 			json_boolean(*(const bool *)((const char *)p + flags[i].offset)));
-	if (r < 0) {
+	if (r == 0)
+		return j;
+	json_decref(j);
+	(void)err_oom(err); /* NULL says that it failed */
+	return NULL;
+}
+
+int container_params_to_json(const struct container_params *p, json_t **ret, struct err *err)
+{
+	json_t *spec = spec_to_json(p->spec, err), *j;
+
+	if (!spec)
+		return err ? err->code : -ENOMEM;
+	j = frame_to_json(p, err);
+	if (!j || json_object_set_new(j, "spec", spec) < 0) {
 		json_decref(j);
 		return err_oom(err);
 	}
 	*ret = j;
 	return 0;
+}
+
+int container_params_print(const struct container_params *p, struct buf *b, struct err *err)
+{
+	autofree char *spec = NULL, *frame = NULL;
+	json_t *j = frame_to_json(p, err);
+
+	if (!j)
+		return -ENOMEM;
+	frame = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	if (!frame)
+		return err_oom(err);
+	if (spec_print(p->spec, &spec, err) < 0)
+		return err ? err->code : -ENOMEM;
+	/* The spec is text already, and a long one: it becomes the last member as it is. */
+	frame[strlen(frame) - 1] = '\0';
+	return buf_addf(b, "%s,\"spec\":%s}", frame, spec) < 0 ? err_oom(err) : 0;
 }
 
 static int bad(const char *what, struct err *err)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "mount/rootfs.h"
 #include "net/bridge.h"
@@ -48,6 +49,8 @@ struct container_params *container_params_new(void); /* with an empty spec; NULL
 /* With a user namespace: owners on the upper layer's disk are the container's own ids. */
 bool container_params_shifted(const struct container_params *p);
 void container_params_free(struct container_params *p);
-/* As one JSON object, and back: the state file and checkpoint images carry it. */
+/* As one JSON object, and back: the state directory and checkpoint images carry it. */
 int container_params_to_json(const struct container_params *p, json_t **ret, struct err *err);
+/* The same as text, appended to @b; cheaper. */
+int container_params_print(const struct container_params *p, struct buf *b, struct err *err);
 int container_params_from_json(const json_t *j, struct container_params **ret, struct err *err);

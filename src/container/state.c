@@ -76,19 +76,17 @@ static json_t *net_to_json(const struct net_attachment *n)
 		"prefix", (int)n->prefix, "mac", n->mac);
 }
 
-int container_to_json(const struct container *c, json_t **ret, struct err *err)
+/* All but the params. */
+static int frame_to_json(const struct container *c, json_t **ret, struct err *err)
 {
-	json_t *params = NULL, *j;
-	int r = container_params_to_json(c->params, &params, err);
+	json_t *j;
 
-	if (r < 0)
-		return r;
-	j = json_pack("{s:i, s:s, s:s, s:i, s:I, s:s, s:I, s:I, s:i, s:[s,s,s], s:b, s:o}",
-		"version", STATE_VERSION, "name", c->name, "status", status_names[c->status], "pid",
+	j = json_pack("{s:i, s:s, s:s, s:i, s:I, s:s, s:I, s:I, s:i, s:[s,s,s], s:b}", "version",
+		STATE_VERSION, "name", c->name, "status", status_names[c->status], "pid",
 		(int)c->pid, "startTime", (json_int_t)c->start_time, "cgroup", c->cgroup, "created",
 		(json_int_t)c->created, "started", (json_int_t)c->started, "exitStatus",
 		c->exit_status, "stdio", c->stdio[0], c->stdio[1], c->stdio[2], "netParked",
-		(int)c->net_parked, "params", params);
+		(int)c->net_parked);
 	if (!j)
 		return err_oom(err);
 	if (c->net_attached && json_object_set_new(j, "network", net_to_json(&c->net)) < 0) {
@@ -96,6 +94,38 @@ int container_to_json(const struct container *c, json_t **ret, struct err *err)
 		return err_oom(err);
 	}
 	*ret = j;
+	return 0;
+}
+
+int container_to_json(const struct container *c, json_t **ret, struct err *err)
+{
+	json_t *params = NULL, *j = NULL;
+	int r = container_params_to_json(c->params, &params, err);
+
+	if (r == 0)
+		r = frame_to_json(c, &j, err);
+	if (r == 0 && json_object_set(j, "params", params) < 0)
+		r = err_oom(err);
+	json_decref(params);
+	if (r < 0)
+		json_decref(j);
+	else
+		*ret = j;
+	return r;
+}
+
+/* They are long and do not change while the container is there: a file of their own. */
+static int save_params(struct container *c, struct err *err)
+{
+	autobuf struct buf b = {0};
+	int r = container_params_print(c->params, &b, err);
+
+	if (r < 0)
+		return r;
+	r = file_swap_at(c->dir_fd, PARAMS_FILE, b.data, b.len, 0600);
+	if (r < 0)
+		return err_set(err, r, "cannot write the parameters of container '%s'", c->name);
+	c->params_saved = true;
 	return 0;
 }
 
@@ -108,7 +138,9 @@ int container_save(struct container *c, struct err *err)
 	if (c->lock_fd < 0)
 		return err_setx(
 			err, -EBUSY, "container '%s' must be locked to be changed", c->name);
-	r = container_to_json(c, &j, err);
+	r = c->params_saved ? 0 : save_params(c, err);
+	if (r == 0)
+		r = frame_to_json(c, &j, err);
 	if (r < 0)
 		return r;
 	text = json_dumps(j, JSON_COMPACT);
@@ -188,7 +220,7 @@ static int from_json(const json_t *j, struct container *c, struct err *err)
 	}
 	c->net_parked = json_is_true(json_object_get(j, "netParked"));
 	net_from_json(json_object_get(j, "network"), c);
-	return container_params_from_json(json_object_get(j, "params"), &c->params, err);
+	return 0;
 }
 
 /* Without a state (but perhaps a cgroup's path): being made, or left over when the one who made it
@@ -202,25 +234,70 @@ static void without_state(struct container *c)
 	c->status = busy ? CONTAINER_CREATING : CONTAINER_STOPPED;
 }
 
-static int load(struct container *c, struct err *err)
+/* The JSON document in @file. -ENOENT without it, -EINVAL (err filled) when it is damaged. */
+static int read_json(const struct container *c, const char *file, json_t **ret, struct err *err)
 {
 	autobuf struct buf b = {0};
-	json_t *j;
-	int r;
+	int r = file_read_at(c->dir_fd, file, &b, STATE_MAX);
 
-	r = file_read_at(c->dir_fd, STATE_FILE, &b, STATE_MAX);
+	if (r == -ENOENT)
+		return r;
+	if (r < 0)
+		return err_set(err, r, "cannot read the state of container '%s'", c->name);
+	*ret = json_loadb(buf_str(&b), b.len, 0, NULL);
+	return *ret ? 0 : broken(c, err);
+}
+
+static int load_state(struct container *c, struct err *err)
+{
+	json_t *j = NULL;
+	int r = read_json(c, STATE_FILE, &j, err);
+
+	if (r == 0)
+		r = from_json(j, c, err);
+	json_decref(j);
+	return r;
+}
+
+static int load_params(struct container *c, struct err *err)
+{
+	json_t *j = NULL;
+	int r = read_json(c, PARAMS_FILE, &j, err);
+
+	if (r == -ENOENT)
+		return broken(c, err);
+	if (r == 0)
+		r = container_params_from_json(j, &c->params, err);
+	json_decref(j);
+	c->params_saved = r == 0;
+	return r;
+}
+
+static int load(struct container *c, struct err *err)
+{
+	int r = load_state(c, err);
+
 	if (r == -ENOENT) {
 		without_state(c);
 		return 0;
 	}
-	if (r < 0)
-		return err_set(err, r, "cannot read the state of container '%s'", c->name);
-	j = json_loadb(buf_str(&b), b.len, 0, NULL);
-	if (!j)
-		return broken(c, err);
-	r = from_json(j, c, err);
-	json_decref(j);
+	if (r == 0)
+		r = load_params(c, err);
 	return r < 0 ? r : container_refresh(c, err);
+}
+
+bool container_is_current(const struct container *c)
+{
+	struct container *now = container_new(c->name);
+	bool same = false;
+
+	if (!now)
+		return false;
+	now->dir_fd = fcntl(c->dir_fd, F_DUPFD_CLOEXEC, 0);
+	same = now->dir_fd >= 0 && load_state(now, NULL) == 0 && now->pid == c->pid &&
+	       now->start_time == c->start_time;
+	container_free(now);
+	return same;
 }
 
 /* A pidfd of the recorded process when it is still that one and alive, else -ESRCH. */
