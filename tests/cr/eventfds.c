@@ -34,6 +34,19 @@ static uint64_t take(int fd)
 	return read(fd, &v, 8) == 8 ? v : 0;
 }
 
+/* Older kernels tell nobody that an eventfd is a semaphore. */
+static bool kernel_tells_mode(int fd)
+{
+	char path[64], *text;
+	bool tells;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	text = cr_read_file(path);
+	tells = text && strstr(text, "eventfd-semaphore");
+	free(text);
+	return tells;
+}
+
 static void check_timers(int far, int absolute, int ticked, int unarmed, double age)
 {
 	double interval, l = left(far, &interval);
@@ -79,9 +92,11 @@ int main(int argc, char **argv)
 	usleep(20000);
 	cr_wait();
 	CHECK_EQ(take(count), 12345);
-	CHECK_EQ(take(sem), 1);
-	CHECK_EQ(take(sem), 1);
-	CHECK_EQ(take(sem), 0);
+	if (kernel_tells_mode(sem)) {
+		CHECK_EQ(take(sem), 1);
+		CHECK_EQ(take(sem), 1);
+		CHECK_EQ(take(sem), 0);
+	}
 	CHECK_EQ(take(zero), 0);
 	CHECK(fcntl(zero, F_GETFD) & FD_CLOEXEC, "close-on-exec is lost");
 	check_timers(far, absolute, ticked, unarmed, cr_now() - start);

@@ -50,7 +50,7 @@ static bool prepare(char *p, int advice)
 int main(int argc, char **argv)
 {
 	char *p[ROWS], before[ROWS][128], now[128];
-	bool done[ROWS];
+	bool done[ROWS], told[ROWS];
 	size_t i;
 
 	cr_init(argc, argv);
@@ -64,13 +64,18 @@ int main(int argc, char **argv)
 			printf("%s: not in this kernel: %m\n", rows[i].name);
 		cr_fill(p[i], 4096, i);
 		flags_of(p[i], before[i], sizeof(before[i]));
+		told[i] = true;
 		MUST(!done[i] || strstr(before[i], rows[i].flag));
+		if (strstr(before[i], "??")) {
+			printf("%s: a flag that this kernel has no name for\n", rows[i].name);
+			told[i] = false;
+		}
 	}
 	cr_wait();
 	for (i = 0; i < ROWS; i++) {
 		flags_of(p[i], now, sizeof(now));
-		CHECK(strcmp(now, before[i]) == 0, "%s: flags '%s', not '%s'", rows[i].name, now,
-			before[i]);
+		CHECK(!told[i] || strcmp(now, before[i]) == 0, "%s: flags '%s', not '%s'",
+			rows[i].name, now, before[i]);
 		CHECK(cr_filled(p[i], 4096, i), "%s: content", rows[i].name);
 	}
 	return cr_done();

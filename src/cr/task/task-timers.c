@@ -75,6 +75,14 @@ static void parse_notify(const char *p, const struct target *t, Kist__PosixTimer
 		}
 }
 
+static int by_id_up(const void *a, const void *b)
+{
+	const Kist__PosixTimer *x = *(Kist__PosixTimer *const *)a;
+	const Kist__PosixTimer *y = *(Kist__PosixTimer *const *)b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
 /* A timer is the lines "ID: 0", "signal: 14/00007ffe…", "notify: …", "ClockID: 0". */
 static int parse_timers(
 	const char *text, struct target *t, Kist__Task *task, struct arena *a, struct err *err)
@@ -108,6 +116,9 @@ static int parse_timers(
 			rec->clock = (uint32_t)strtol(p + 9, NULL, 10);
 		}
 	}
+	/* older kernels list the newest first, and a restore there counts up */
+	if (task->n_timers)
+		qsort(task->timers, task->n_timers, sizeof(*task->timers), by_id_up);
 	return 0;
 }
 
