@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server is checkpointed while clients outside of its tree are connected to it; the clients must
 not notice. On loopback, in a network namespace of the test's own."""
-import ctypes
 import os
 import signal
 import socket
@@ -12,20 +11,17 @@ import time
 import pytest
 
 from netspace import enter_new_network, sh
+from tree import become_reaper
 
 BUILD = os.environ.get("KIST_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
 TOOL = os.path.join(BUILD, "tests/helpers/cr-tool")
 SERVER = os.path.join(BUILD, "tests/helpers/tcp-server")
-PR_SET_CHILD_SUBREAPER = 36
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def own_network():
-    """Restored processes are nobody's children: they become ours, to be reaped."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     back = enter_new_network()
     yield
     back()
@@ -33,6 +29,7 @@ def own_network():
 
 class Server:
     def __init__(self, tmp_path, port, *args):
+        become_reaper()  # a restored process is nobody's child: it becomes ours
         self.tmp_path = tmp_path
         self.port = port
         self.images = 0
