@@ -369,14 +369,17 @@ def test_the_containers_network_is_as_it_was(kist, name, served, images):
     inside("ip link add pair0 type veth peer name pair1")
     inside("sysctl -q -w net.ipv4.tcp_keepalive_time=77")
     inside("nft add table inet own")
-    before = [inside("ip -br link | cut -d@ -f1"), inside("ip -4 -br addr | sed s/@if[0-9]*//"), inside("ip route"),
-              inside("nft list ruleset")]
+    def config():
+        return [inside(cmd) for cmd in ("ip -br link | cut -d@ -f1", "ip route",
+                                        "ip -4 -br addr | sed s/@if[0-9]*//",
+                                        "nft list ruleset")]
+
+    before = config()
     kist("checkpoint", name, "-o", images / "i")
     shown = kist("image", "show", images / "i").stdout
     assert shown.count('"203.0.113') + shown.count("net-nft") >= 1
     kist("restore", images / "i")
     for c in served:
         assert ask(c, b"x").endswith(b" x")
-    assert before == [inside("ip -br link | cut -d@ -f1"), inside("ip -4 -br addr | sed s/@if[0-9]*//"),
-                      inside("ip route"), inside("nft list ruleset")]
+    assert config() == before
     assert inside("sysctl -n net.ipv4.tcp_keepalive_time").strip() == "77"
