@@ -301,11 +301,12 @@ def answer(c):
     return line[:-1]
 
 
-@pytest.fixture
-def served(kist, build, name):
+@pytest.fixture(params=[[], ["--userns", "auto"]], ids=["root", "userns"])
+def served(request, kist, build, name):
     """A container with a published port, and clients by that port and by its own address."""
     server = str(build / "tests/helpers/tcp-server")
-    kist("run", "-d", "-n", name, "--net", "bridge", "-p", "8080:7000", "--", server, "7000")
+    kist("run", "-d", "-n", name, *request.param, "--net", "bridge", "-p", "8080:7000", "--",
+         server, "7000")
     address = kist.inspect(name)["network"]["address"]
     clients = [
         wait_for(lambda t=target: connect_or_none(t), f"a connection to {target}")
