@@ -56,7 +56,7 @@ extern const struct file_kind *const file_kinds[]; /* NULL-terminated, file-kind
 extern const struct file_kind file_kind_chardev, file_kind_epoll, file_kind_eventfd,
 	file_kind_external, file_kind_inet, file_kind_inotify, file_kind_memfd, file_kind_netlink,
 	file_kind_nsfd, file_kind_pidfd, file_kind_pipe, file_kind_reg, file_kind_shanon,
-	file_kind_signalfd, file_kind_timerfd, file_kind_tty;
+	file_kind_signalfd, file_kind_timerfd, file_kind_tty, file_kind_unix;
 size_t file_kind_count(void);
 
 /* ---- dump ---- */

@@ -13,6 +13,7 @@ const struct file_kind *const file_kinds[] = {
 	&file_kind_shanon,
 	&file_kind_tty,
 	&file_kind_pipe,
+	&file_kind_unix,
 	&file_kind_eventfd,
 	&file_kind_signalfd,
 	&file_kind_timerfd,

@@ -24,6 +24,17 @@ void path_dump_done(struct path_dump *p)
 	free(p->target);
 }
 
+Kist__FilePath *path_dump_take(struct path_dump *p)
+{
+	Kist__FilePath *msg = malloc(sizeof(*msg));
+
+	if (msg)
+		*msg = p->msg; /* with its strings */
+	else
+		path_dump_done(p);
+	return msg;
+}
+
 int path_walk(int root_fd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {.flags = (unsigned int)flags | O_CLOEXEC,

@@ -20,6 +20,8 @@ struct path_dump {
 	char *path, *other, *target;
 };
 void path_dump_done(struct path_dump *p);
+/* The message by itself, malloc'ed whole; NULL without memory. @p is done. */
+Kist__FilePath *path_dump_take(struct path_dump *p);
 int path_dump(struct file_dump *d, const struct fd_view *v, uint32_t id, struct path_dump *ret,
 	struct err *err);
 /* As path_dump, of a device node: one from outside is the node of the same device inside. */

@@ -4,6 +4,7 @@
 
 #include "cr/file/file-internal.h"
 
+#define FILE_PASSES   16	/* by then every kind has been opened that can be */
 #define FILE_FD_LIMIT (1 << 20) /* what fs.nr_open allows by default */
 
 struct file_entry { /* a description, by id */
@@ -11,7 +12,8 @@ struct file_entry { /* a description, by id */
 	const ProtobufCMessage *msg;
 	Kist__FileDesc desc;
 	int fd;	   /* in the store, or -EBADF */
-	int spare; /* of a pipe: the end that no description has taken yet */
+	int spare; /* of a pipe or socket: the end that no description has (yet) */
+	int step;  /* the kind's own */
 	bool done;
 };
 
@@ -24,6 +26,7 @@ struct file_restore {
 	size_t n_entries;
 	const Kist__FdTable **tables; /* sorted by task */
 	size_t n_tables;
+	size_t unix_filled; /* unix sockets with their queues as they were */
 };
 
 const Kist__FdTable *table_get(const struct file_restore *r, uint32_t task);

@@ -10,6 +10,7 @@
 #include "cr/image/mount.pb-c.h"
 #include "cr/image/netns.pb-c.h"
 #include "cr/image/ns.pb-c.h"
+#include "cr/image/sock.pb-c.h"
 #include "cr/image/task.pb-c.h"
 
 #define KIND(number, text, msg) \
@@ -27,6 +28,7 @@ static const struct record_kind kinds[RECORD_MAX] = {
 	KIND(RECORD_TTY, "tty", tty),
 	KIND(RECORD_MEMFD, "memfd", memfd),
 	KIND(RECORD_SHANON, "shared-memory", shanon),
+	KIND(RECORD_UNIX, "unix", unix),
 	KIND(RECORD_PIDFD, "pidfd", pidfd),
 	KIND(RECORD_NSFD, "namespace-fd", nsfd),
 	KIND(RECORD_CHARDEV, "device", chardev),
