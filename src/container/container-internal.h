@@ -10,6 +10,8 @@
 #include "container/tiny/start.h"
 #include "security/security.h"
 
+#define CONTAINER_ROOT_DEFAULT "/run/kist"
+
 #define STATE_FILE  "state.json"
 #define PARAMS_FILE "params.json" /* container_params; written before the first state */
 #define EXIT_FILE   "exit"	  /* status as the monitor saw it, until it is in the state */
@@ -31,6 +33,10 @@ int container_release(struct container *c, struct err *err);
 /* create.c: seccomp_compile with the compiled filters kept below KIST_ROOT. */
 int container_seccomp_compile(
 	const struct spec_seccomp *sc, struct seccomp_prog *ret, struct err *err);
+
+/* net.c: connects c to the bridge; gives its address back, or keeps it for a restore (@park). */
+int container_net_attach(struct container *c, const char *guard, struct err *err);
+int container_net_leave(struct container *c, bool park, struct err *err);
 
 /* state.c */
 /* Does the state on disk still speak of c's process? Else it was started anew, or removed. */

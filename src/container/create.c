@@ -251,36 +251,16 @@ static int step_network(struct container *c, struct err *err)
 {
 	const struct container_params *p = c->params;
 	const char *guard = c->making->payload ? c->making->payload->net_guard : NULL;
-	autoclose int root = -EBADF, netns = -EBADF;
-	char path[32];
-	int r;
 
-	if (p->net != CONTAINER_NET_BRIDGE)
-		return 0;
-	root = container_root_open(true, err);
-	if (root < 0)
-		return root;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)c->pid);
-	netns = open(path, O_RDONLY | O_CLOEXEC);
-	if (netns < 0)
-		return err_set(err, -errno, "cannot open '%s'", path);
-	r = net_bridge_attach(
-		root, c->name, netns, p->address, p->ports, p->n_ports, guard, &c->net, err);
-	c->net_attached = r == 0;
-	return r;
+	return p->net == CONTAINER_NET_BRIDGE ? container_net_attach(c, guard, err) : 0;
 }
 
 static void undo_network(struct container *c)
 {
 	struct err err = {0};
-	autoclose int root = c->net_attached ? container_root_open(false, NULL) : -EBADF;
-	int r;
 
 	/* An address that was parked for a restore is parked again when the restore fails. */
-	r = root < 0		? 0
-	    : c->net.was_parked ? net_bridge_park(root, c->name, &err)
-				: net_bridge_detach(root, c->name, &err);
-	if (r < 0)
+	if (c->net_attached && container_net_leave(c, c->net.was_parked, &err) < 0)
 		log_warn("%s", err.text);
 	c->net_attached = false;
 }

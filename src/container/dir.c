@@ -10,14 +10,13 @@
 #include "base/util.h"
 #include "container/container-internal.h"
 
-#define ROOT_DEFAULT "/run/kist"
 #define NAME_LEN_MAX 64
 
 static const char *root_path(void)
 {
 	const char *s = getenv("KIST_ROOT");
 
-	return s && *s ? s : ROOT_DEFAULT;
+	return s && *s ? s : CONTAINER_ROOT_DEFAULT;
 }
 
 int container_root_open(bool create, struct err *err)

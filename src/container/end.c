@@ -120,7 +120,6 @@ int container_freeze(struct container *c, bool freeze, struct err *err)
 int container_release(struct container *c, struct err *err)
 {
 	autocgroup struct container_cgroup cg = {0};
-	autoclose int root = -EBADF;
 	int r;
 
 	r = container_cgroup_open(c, &cg, err);
@@ -131,16 +130,7 @@ int container_release(struct container *c, struct err *err)
 	/* Without a state, nobody knows how far the creation came. */
 	if (r < 0 || (c->params && c->params->net != CONTAINER_NET_BRIDGE))
 		return r;
-	root = container_root_open(false, err);
-	if (root < 0)
-		return root;
-	r = c->net_parked ? net_bridge_park(root, c->name, err)
-			  : net_bridge_detach(root, c->name, err);
-	if (r == -ENOENT)
-		r = 0; /* there was no lease */
-	if (r == 0)
-		c->net_attached = false;
-	return r;
+	return container_net_leave(c, c->net_parked, err);
 }
 
 static int finish(struct container *c, int exit_status, struct err *err)

@@ -38,8 +38,10 @@ def nft_tables():
 
 
 def run_files():
-    return {os.path.join(where, name) for where, dirs, files in os.walk("/run/kist")
-            for name in dirs + files}
+    """But for the directories of the bridge's lease books and the locks in them, which stay."""
+    found = {os.path.join(where, name) for where, dirs, files in os.walk("/run/kist")
+             for name in dirs + files}
+    return {f for f in found if not re.fullmatch("/run/kist/net(/[0-9]+(/net-leases.lock)?)?", f)}
 
 
 def scratch_files():
