@@ -167,6 +167,27 @@ int file_swap_at(int dirfd, const char *path, const void *data, size_t len, mode
 	return replace(dirfd, path, data, len, mode, false);
 }
 
+DIR *dir_open_at(int dirfd, const char *path)
+{
+	autoclose int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir)
+		(void)TAKE_FD(fd); /* closed by closedir */
+	return dir;
+}
+
+struct dirent *dir_next(DIR *dir)
+{
+	struct dirent *e;
+
+	do {
+		errno = 0;
+		e = readdir(dir);
+	} while (e && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0));
+	return e;
+}
+
 int fd_send(int sock, const int *fds, size_t n, const void *data, size_t len)
 {
 	union {

@@ -2,6 +2,7 @@
 /* Whole reads and writes, small files, fds over sockets. All fds made here are O_CLOEXEC. */
 #pragma once
 
+#include <dirent.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -27,6 +28,21 @@ int file_write_at(int dirfd, const char *path, const char *s);
 int file_replace_at(int dirfd, const char *path, const void *data, size_t len, mode_t mode);
 /* As file_replace_at but not durable: for state that is void after a crash of the machine. */
 int file_swap_at(int dirfd, const char *path, const void *data, size_t len, mode_t mode);
+
+/*
+ * Opens the directory @path below @dirfd ("." for @dirfd itself, read from its start) for dir_next;
+ * a link at its end is not followed. The caller's (autodir or closedir(3)). NULL with errno.
+ */
+DIR *dir_open_at(int dirfd, const char *path);
+/* The next entry other than "." and "..". NULL at the end (errno is 0) and on an error (errno). */
+struct dirent *dir_next(DIR *dir);
+
+static inline void autodir_p(DIR **dir)
+{
+	if (*dir)
+		(void)closedir(*dir); /* only read from */
+}
+#define autodir __attribute__((cleanup(autodir_p)))
 
 /* Sends @n fds (≤ 16) with a non-empty message over a unix socket; unix(7). Returns 0 or -errno. */
 int fd_send(int sock, const int *fds, size_t n, const void *data, size_t len);

@@ -57,6 +57,22 @@ int strv_push(char ***v, const char *s)
 	return 0;
 }
 
+static int compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strv_sort(char **v)
+{
+	if (v)
+		qsort(v, strv_len(v), sizeof(*v), compare_strings);
+}
+
+bool strv_sorted_has(char *const *v, const char *s)
+{
+	return v && bsearch(&s, v, strv_len(v), sizeof(*v), compare_strings);
+}
+
 char **strv_dup(char *const *v)
 {
 	size_t i, n = strv_len(v);

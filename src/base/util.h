@@ -57,6 +57,9 @@ void strv_free(char **v);
 size_t strv_len(char *const *v);
 /* Appends a copy of @s to *@v. Returns 0 or -ENOMEM. */
 int strv_push(char ***v, const char *s);
+/* Sorts by bytes; and is @s in the sorted @v? NULL is an empty list. */
+void strv_sort(char **v);
+bool strv_sorted_has(char *const *v, const char *s);
 /* A deep copy, or NULL without memory. */
 char **strv_dup(char *const *v);
 

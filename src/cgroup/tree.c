@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Directories of one hierarchy: make with parents, remove whole trees, list the processes below. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -60,26 +59,17 @@ int cgroup_tree_make(int hierarchy_fd, const char *path)
 /* The first subdirectory of @fd in @name (NAME_MAX + 1 bytes): 1, or 0 when there is none. */
 static int first_child(int fd, char *name)
 {
-	autoclose int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autodir DIR *dir = dir_open_at(fd, ".");
 	struct dirent *e;
-	DIR *dir;
-	int r = 0;
 
-	if (copy < 0)
-		return -errno;
-	dir = fdopendir(copy);
 	if (!dir)
 		return -errno;
-	TAKE_FD(copy);
-	while (r == 0 && (e = readdir(dir))) {
-		if (e->d_type != DT_DIR || strcmp(e->d_name, ".") == 0 ||
-			strcmp(e->d_name, "..") == 0)
-			continue;
-		strcpy(name, e->d_name);
-		r = 1;
-	}
-	(void)closedir(dir); /* only read from */
-	return r;
+	while ((e = dir_next(dir)))
+		if (e->d_type == DT_DIR) {
+			strcpy(name, e->d_name);
+			return 1;
+		}
+	return 0;
 }
 
 /*
@@ -164,28 +154,21 @@ static int add_pids(int fd, const char *path, pid_t **pids, size_t *n, size_t *c
 /* Appends the paths of @path's subdirectories to *@list. */
 static int add_children(int fd, const char *path, char ***list)
 {
-	autoclose int dfd = openat(fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autodir DIR *dir = dir_open_at(fd, path);
 	char child[PATH_MAX];
 	struct dirent *e;
-	DIR *dir;
 	int r = 0;
 
-	if (dfd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	dir = fdopendir(dfd);
 	if (!dir)
-		return -errno;
-	TAKE_FD(dfd);
-	while (r == 0 && (e = readdir(dir))) {
-		if (e->d_type != DT_DIR || strcmp(e->d_name, ".") == 0 ||
-			strcmp(e->d_name, "..") == 0)
+		return errno == ENOENT ? 0 : -errno;
+	while (r == 0 && (e = dir_next(dir))) {
+		if (e->d_type != DT_DIR)
 			continue;
 		if (strlen(path) + strlen(e->d_name) + 32 > sizeof(child))
 			r = -ENAMETOOLONG;
 		else if (stpcpy(stpcpy(stpcpy(child, path), "/"), e->d_name))
 			r = strv_push(list, child);
 	}
-	(void)closedir(dir); /* only read from */
 	return r;
 }
 

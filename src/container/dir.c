@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The state directories: where they are, their names and locks, and their removal. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
 #include "base/util.h"
 #include "container/container-internal.h"
 
@@ -161,17 +161,12 @@ int container_dir_make(struct container *c, struct err *err)
 	return r;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int container_list(char ***ret, struct err *err)
 {
 	autoclose int fd = container_dirs_open(false, err);
 	autostrv char **names = NULL;
+	autodir DIR *dir = NULL;
 	struct dirent *e;
-	DIR *dir;
 	int r = 0;
 
 	if (fd == -ENOENT) {
@@ -180,19 +175,17 @@ int container_list(char ***ret, struct err *err)
 	}
 	if (fd < 0)
 		return fd;
-	dir = fdopendir(fd);
+	dir = dir_open_at(fd, ".");
 	if (!dir)
 		return err_set(err, -errno, "cannot read '%s/containers'", root_path());
-	TAKE_FD(fd);
-	while (r == 0 && (e = readdir(dir)))
+	while (r == 0 && (e = dir_next(dir)))
 		if (e->d_name[0] != '.' && container_name_check(e->d_name, NULL) == 0)
 			r = strv_push(&names, e->d_name);
-	(void)closedir(dir); /* only read from */
 	if (r == 0 && !names)
 		names = calloc(1, sizeof(*names));
 	if (r < 0 || !names)
 		return err_oom(err);
-	qsort(names, strv_len(names), sizeof(*names), compare_names);
+	strv_sort(names);
 	*ret = TAKE_PTR(names);
 	return 0;
 }

@@ -3,11 +3,11 @@
  * Removal of a directory tree that a container has filled as it liked: no link is followed, no path
  * is built, one fd at a time is held however deep it is.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
 #include "base/util.h"
 #include "container/container-internal.h"
 
@@ -17,20 +17,13 @@
  */
 static int clear_flat(int fd, char name[NAME_MAX + 1])
 {
-	autoclose int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autodir DIR *dir = dir_open_at(fd, ".");
 	struct dirent *e;
-	DIR *dir;
 	int r = 0;
 
-	if (copy < 0)
-		return -errno;
-	dir = fdopendir(copy);
 	if (!dir)
 		return -errno;
-	TAKE_FD(copy);
-	while (r == 0 && (e = readdir(dir))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
+	while (r == 0 && (e = dir_next(dir))) {
 		if (unlinkat(fd, e->d_name, 0) == 0 || errno == ENOENT)
 			continue;
 		if (errno != EISDIR && errno != EPERM)
@@ -44,7 +37,6 @@ static int clear_flat(int fd, char name[NAME_MAX + 1])
 			r = 1;
 		}
 	}
-	(void)closedir(dir); /* only read from */
 	return r;
 }
 

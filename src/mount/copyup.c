@@ -3,12 +3,12 @@
  * Fills a new tmpfs with what the image has at its mount point ("tmpcopyup"). The source may be
  * hostile: links are copied, not followed, and devices and sockets are left out.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
 #include "base/util.h"
 #include "mount/mount-internal.h"
 
@@ -75,8 +75,6 @@ static int copy_entry(int from_dir, int to_dir, const char *name, int depth)
 {
 	struct stat st;
 
-	if (!strcmp(name, ".") || !strcmp(name, ".."))
-		return 0;
 	if (fstatat(from_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno; /* gone meanwhile */
 	if (S_ISREG(st.st_mode))
@@ -90,25 +88,19 @@ static int copy_entry(int from_dir, int to_dir, const char *name, int depth)
 
 static int copy_dir(int from_fd, int to_fd, int depth)
 {
+	autodir DIR *dir = NULL;
 	struct dirent *entry;
-	int fd, r = 0;
-	DIR *dir;
+	int r = 0;
 
 	if (depth > DEPTH_MAX)
 		return -ELOOP;
-	fd = fcntl(from_fd, F_DUPFD_CLOEXEC, 0);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
-	while (r == 0 && (errno = 0, entry = readdir(dir)))
+	dir = dir_open_at(from_fd, ".");
+	if (!dir)
+		return -errno;
+	while (r == 0 && (entry = dir_next(dir)))
 		r = copy_entry(from_fd, to_fd, entry->d_name, depth + 1);
 	if (r == 0 && errno)
 		r = -errno;
-	closedir(dir);
 	return r;
 }
 

@@ -3,7 +3,6 @@
 #include "sys/proc.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
@@ -115,20 +114,13 @@ int proc_list_ids(int dirfd, const char *name, int **ret, size_t *ret_n)
 {
 	autofree int *ids = NULL;
 	size_t n = 0, cap = 0;
+	autodir DIR *dir = dir_open_at(dirfd, name);
 	struct dirent *e;
-	int fd, r = 0, id;
-	DIR *dir;
+	int r = 0, id;
 
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	if (!dir)
 		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		(void)close(fd); /* only read from */
-		return r;
-	}
-	while (errno = 0, (e = readdir(dir))) {
+	while ((e = dir_next(dir))) {
 		if (!isdigit((unsigned char)e->d_name[0]) || parse_int(e->d_name, &id) < 0)
 			continue;
 		r = array_reserve(&ids, &cap, n + 1, sizeof(*ids));
@@ -138,7 +130,6 @@ int proc_list_ids(int dirfd, const char *name, int **ret, size_t *ret_n)
 	}
 	if (r == 0 && errno)
 		r = -errno;
-	(void)closedir(dir); /* only read from */
 	if (r < 0)
 		return r;
 	if (n)
@@ -244,4 +235,30 @@ int proc_field_u64(const char *text, size_t len, const char *key, int base, uint
 		return r;
 	value[strcspn(value, " \t")] = '\0';
 	return parse_u64(value, base, ret);
+}
+
+int proc_ns_ids(const char *text, size_t len, const char *key, pid_t ret[PROC_NS_MAX])
+{
+	char value[PROC_NS_MAX * 12], *p = value, *word;
+	int r = proc_field(text, len, key, value, sizeof(value)), n = 0;
+
+	while (r == 0 && (word = strsep(&p, " \t"))) {
+		if (!*word)
+			continue;
+		r = n < PROC_NS_MAX ? parse_int(word, &ret[n++]) : -EINVAL;
+	}
+	if (r < 0)
+		return r;
+	return n ? n : -EINVAL;
+}
+
+int proc_inner_id(const char *text, size_t len, const char *key, pid_t *ret)
+{
+	pid_t ids[PROC_NS_MAX];
+	int n = proc_ns_ids(text, len, key, ids);
+
+	if (n < 0)
+		return n;
+	*ret = ids[n - 1];
+	return 0;
 }

@@ -47,3 +47,12 @@ int proc_parse_stat(const char *text, size_t len, struct proc_stat *ret);
 /* The value of "KEY:\tVALUE\n" in /proc/PID/status or fdinfo, copied; -ENOENT without it. */
 int proc_field(const char *text, size_t len, const char *key, char *ret, size_t size);
 int proc_field_u64(const char *text, size_t len, const char *key, int base, uint64_t *ret);
+/* Pid namespaces nest at most this deep, the first one included; pid_namespaces(7). */
+#define PROC_NS_MAX 33
+/*
+ * The numbers of "NSpid", "NSpgid" or "NSsid" (@key) in /proc/PID/status, ours first, the innermost
+ * namespace's last. Returns how many (>= 1), or -errno.
+ */
+int proc_ns_ids(const char *text, size_t len, const char *key, pid_t ret[PROC_NS_MAX]);
+/* The last of them. */
+int proc_inner_id(const char *text, size_t len, const char *key, pid_t *ret);

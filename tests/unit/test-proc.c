@@ -153,12 +153,34 @@ static void test_self(void **state)
 	close(proc);
 }
 
+static void test_ns_ids(void **state)
+{
+	static const char status[] = "Name:\tx\nNSpid:\t4711\t12\t1\nNSpgid:\t99\nNSsid:\t\n";
+	pid_t ids[PROC_NS_MAX], inner;
+	char deep[40 * 4 + 16] = "NSpid:";
+	int i;
+
+	assert_int_equal(proc_ns_ids(status, strlen(status), "NSpid", ids), 3);
+	assert_int_equal(ids[0], 4711);
+	assert_int_equal(ids[2], 1);
+	assert_int_equal(proc_inner_id(status, strlen(status), "NSpid", &inner), 0);
+	assert_int_equal(inner, 1);
+	assert_int_equal(proc_inner_id(status, strlen(status), "NSpgid", &inner), 0);
+	assert_int_equal(inner, 99);
+	assert_int_equal(proc_inner_id(status, strlen(status), "NSsid", &inner), -EINVAL);
+	assert_int_equal(proc_inner_id(status, strlen(status), "NStgid", &inner), -ENOENT);
+	for (i = 0; i < PROC_NS_MAX + 1; i++) /* deeper than any kernel has them */
+		strcat(deep, "\t17");
+	assert_int_equal(proc_ns_ids(deep, strlen(deep), "NSpid", ids), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stat),
 		cmocka_unit_test(test_stat_refused),
 		cmocka_unit_test(test_field),
+		cmocka_unit_test(test_ns_ids),
 		cmocka_unit_test(test_mountinfo),
 		cmocka_unit_test(test_self),
 	};

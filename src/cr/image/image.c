@@ -3,7 +3,6 @@
  * Reading: everything is verified before the first record is handed out. Bytes are read, not
  * mapped: a file that is cut under a mapping would kill us with SIGBUS.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
@@ -145,21 +144,14 @@ static int load_records(struct image *img, struct err *err)
 /* Files that no one listed do no harm, but may be a mix of two images: tell. */
 static void tell_extra_files(const struct image *img)
 {
-	int fd = openat(img->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	autodir DIR *dir = dir_open_at(img->dirfd, ".");
 	struct dirent *e;
 
-	if (!dir) {
-		if (fd >= 0)
-			(void)close(fd); /* only a directory */
-		return;
-	}
-	while ((e = readdir(dir)))
+	while (dir && (e = dir_next(dir)))
 		if (e->d_name[0] != '.' && strcmp(e->d_name, IMAGE_MANIFEST) != 0 &&
 			!manifest_find(&img->manifest, e->d_name))
 			log_warn("'%s' lies in the image directory but is not part of the image",
 				e->d_name);
-	(void)closedir(dir); /* read only */
 }
 
 static int verify(struct image *img, struct err *err)

@@ -3,7 +3,6 @@
  * Cgroups that the tree made below its container's own (an init system does): their names, limits
  * and members in every hierarchy. cgroups(7). The container's own cgroup is its spec's matter.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,27 +42,21 @@ static bool is_v2(const char *controllers)
 	return !*controllers;
 }
 
-/* The numbers of "NSpid:" in /proc/PID/status: ours first. */
-static int read_nspid(int proc_dir, uint32_t *ret, size_t max)
+/* The pids that /proc/PID/status tells, ours first; how many. */
+static int read_nspid(int proc_dir, pid_t ret[PROC_NS_MAX])
 {
 	autobuf struct buf b = {0};
-	char text[256], *p = text, *word;
-	size_t n = 0;
 	int r = proc_read(proc_dir, "status", &b);
 
-	if (r == 0)
-		r = proc_field(buf_str(&b), b.len, "NSpid", text, sizeof(text));
-	while (r == 0 && n < max && (word = strsep(&p, " \t")))
-		if (*word)
-			r = parse_u32(word, 10, &ret[n++]);
-	return r < 0 ? r : (int)n;
+	return r < 0 ? r : proc_ns_ids(buf_str(&b), b.len, "NSpid", ret);
 }
 
 static int save_pids(struct groups *g, int fd, Kist__Cgroup *m, uint32_t **ret, struct err *err)
 {
 	autobuf struct buf b = {0};
 	size_t cap = 0;
-	uint32_t pid, ns[32];
+	pid_t ns[PROC_NS_MAX];
+	uint32_t pid;
 	char *p, *word;
 	int r = file_read_at(fd, "cgroup.procs", &b, 16u << 20);
 
@@ -80,7 +73,7 @@ static int save_pids(struct groups *g, int fd, Kist__Cgroup *m, uint32_t **ret, 
 		if (!*word || parse_u32(word, 10, &pid) < 0 || pid == 0)
 			continue; /* 0: a process that we cannot see, not of the tree */
 		dir = proc_open_pid(g->d->procfd, pid);
-		r = dir < 0 ? dir : read_nspid(dir, ns, ARRAY_SIZE(ns));
+		r = dir < 0 ? dir : read_nspid(dir, ns);
 		if (r == -ENOENT || r == -ESRCH) {
 			r = 0; /* gone meanwhile: a process of kist's own */
 			continue;
@@ -157,16 +150,16 @@ static int put_group(struct groups *g, int fd, struct err *err)
 
 static int walk(struct groups *g, int fd, unsigned int depth, struct err *err)
 {
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	autodir DIR *dir = dir_open_at(fd, ".");
 	size_t len = g->path.len;
 	struct dirent *e;
+	int r;
 
 	if (!dir)
 		return err_set(err, -errno, "cannot list the container's cgroups");
 	r = depth > DEPTH_MAX ? err_setx(err, -ELOOP, "the container's cgroups are too deep")
 			      : put_group(g, fd, err);
-	while (r == 0 && (e = readdir(dir))) {
+	while (r == 0 && (e = dir_next(dir))) {
 		autoclose int sub = -EBADF;
 
 		if (e->d_type != DT_DIR || e->d_name[0] == '.')
@@ -182,15 +175,14 @@ static int walk(struct groups *g, int fd, unsigned int depth, struct err *err)
 		if (g->path.data)
 			g->path.data[len] = '\0';
 	}
-	(void)closedir(dir); /* read only */
 	return r;
 }
 
 int cgroups_save(struct nsdump *d, struct err *err)
 {
-	uint32_t ns[32];
+	pid_t ns[PROC_NS_MAX];
 	size_t i;
-	int r = read_nspid(d->env->proc_pid_fd, ns, ARRAY_SIZE(ns));
+	int r = read_nspid(d->env->proc_pid_fd, ns);
 
 	if (r <= 0)
 		return err_set(err, r < 0 ? r : -EINVAL, "cannot read the container's NSpid");

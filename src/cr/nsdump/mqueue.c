@@ -5,7 +5,6 @@
  * while the container stands still. Where that would be seen (a registered mq_notify), the queue
  * is refused.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <mqueue.h>
 #include <pthread.h>
@@ -180,22 +179,19 @@ static int save_queue(struct nsdump *d, int dirfd, const char *name, struct err 
 int mqueue_save(struct nsdump *d, struct err *err)
 {
 	autoclose int mnt = mount_mqueue(err);
+	autodir DIR *dir = NULL;
 	struct dirent *e;
-	DIR *dir;
-	int fd, r = 0;
+	int r = 0;
 
 	if (mnt == -ENODEV)
 		return 0; /* a kernel without them */
 	if (mnt < 0)
 		return mnt;
-	fd = openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
+	dir = dir_open_at(mnt, ".");
 	if (!dir)
 		return err_set(err, -errno, "cannot list the POSIX message queues");
-	while (r == 0 && (e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			r = save_queue(d, mnt, e->d_name, err);
-	(void)closedir(dir); /* read only */
+	while (r == 0 && (e = dir_next(dir)))
+		r = save_queue(d, mnt, e->d_name, err);
 	return r;
 }
 

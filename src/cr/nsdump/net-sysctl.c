@@ -3,7 +3,6 @@
  * /proc/sys/net. Saved is what differs from a new namespace, and, of the settings of a link, what
  * differs from a new link's; plus those that a setting for "all" links would overwrite.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -89,18 +88,14 @@ static int read_entry(int dirfd, const char *file, const char *name, struct entr
 /* Everything below a directory, depth first. @name: of the directory, "" or "ipv4/conf". */
 static int read_dir(int parent, const char *dir, const char *name, int depth, struct entries *e)
 {
-	int fd = openat(parent, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r = 0;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	autodir DIR *d = dir_open_at(parent, dir);
 	char path[256];
 	struct dirent *de;
+	int r = 0;
 
-	if (!d) {
-		r = -errno;
-		if (fd >= 0)
-			(void)close(fd); /* nothing was written */
-		return r;
-	}
-	while (r == 0 && (de = readdir(d))) {
+	if (!d)
+		return -errno;
+	while (r == 0 && (de = dir_next(d))) {
 		if (de->d_name[0] == '.' ||
 			snprintf(path, sizeof(path), "%s%s%s", name, name[0] ? "/" : "",
 				de->d_name) >= (int)sizeof(path))
@@ -111,7 +106,6 @@ static int read_dir(int parent, const char *dir, const char *name, int depth, st
 		else
 			r = read_entry(dirfd(d), de->d_name, path, e);
 	}
-	(void)closedir(d); /* the same */
 	return r;
 }
 

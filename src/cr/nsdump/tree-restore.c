@@ -3,7 +3,6 @@
  * A tree of files out of the image, by fd: every directory on the way was made or checked here, and
  * no name is followed. The image is hostile until tree_check has passed.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 #include "base/util.h"
 #include "cr/nsdump/mount-internal.h"
 
@@ -102,9 +102,9 @@ static void copy_name(const Kist__TreeEntry *e, char name[256])
 static int remove_all(int dirfd, const char *name, unsigned int depth)
 {
 	autoclose int fd = -EBADF;
+	autodir DIR *dir = NULL;
 	struct dirent *e;
-	DIR *dir;
-	int r = 0, copy;
+	int r = 0;
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
@@ -115,47 +115,32 @@ static int remove_all(int dirfd, const char *name, unsigned int depth)
 	if (errno != ENOTEMPTY || depth > DEPTH_MAX)
 		return -errno;
 	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	dir = copy < 0 ? NULL : fdopendir(copy);
+	dir = fd < 0 ? NULL : dir_open_at(fd, ".");
 	if (!dir)
 		return -errno;
-	while (r == 0 && (e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			r = remove_all(fd, e->d_name, depth + 1);
-	(void)closedir(dir); /* read only */
+	while (r == 0 && (e = dir_next(dir)))
+		r = remove_all(fd, e->d_name, depth + 1);
 	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
 		r = -errno;
 	return r;
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* What the fresh file system has and the saved one had not, e.g. a node that was removed. */
 static int remove_foreign(struct level *l)
 {
-	int fd = openat(l->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	size_t n = strv_len(l->names);
+	autodir DIR *dir = dir_open_at(l->fd, ".");
 	struct dirent *e;
-	const char *name;
+	int r = 0;
 
 	if (!dir)
 		return -errno;
-	if (n)
-		qsort(l->names, n, sizeof(*l->names), by_name);
-	while (r == 0 && (e = readdir(dir))) {
-		name = e->d_name;
-		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-			continue;
-		if (!n || !bsearch(&name, l->names, n, sizeof(*l->names), by_name))
-			r = remove_all(l->fd, name, 0);
+	strv_sort(l->names);
+	while (r == 0 && (e = dir_next(dir))) {
+		if (!strv_sorted_has(l->names, e->d_name))
+			r = remove_all(l->fd, e->d_name, 0);
 		if (r == -EBUSY)
 			r = 0; /* create has mounted something there */
 	}
-	(void)closedir(dir); /* read only */
 	return r;
 }
 

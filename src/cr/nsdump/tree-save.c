@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A tree of files into the image, walked by fd. Nothing of it is changed, access times included. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
@@ -10,6 +9,7 @@
 #include <sys/vfs.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 #include "base/util.h"
 #include "cr/nsdump/mount-internal.h"
 
@@ -158,38 +158,30 @@ static int save_child(struct walk *w, int dirfd, uint32_t parent, const char *na
 	return walk_dir(w, sub, e.number, depth + 1, err);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Sorted, so that the same tree gives the same image. */
 static int list_dir(int dirfd, char ***ret)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	autodir DIR *dir = dir_open_at(dirfd, ".");
 	char **names = NULL, **grown;
 	size_t n = 0, cap = 0;
 	struct dirent *e;
+	int r = 0;
 
 	if (!dir)
 		return -errno;
-	while (r == 0 && (e = readdir(dir))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
+	while (r == 0 && (e = dir_next(dir))) {
 		r = array_reserve(&names, &cap, n + 2, sizeof(*names));
 		if (r == 0 && !(names[n] = strdup(e->d_name)))
 			r = -ENOMEM;
 		if (r == 0)
 			names[++n] = NULL;
 	}
-	(void)closedir(dir); /* read only */
 	grown = names ? names : calloc(1, sizeof(*names));
 	if (r < 0 || !grown) {
 		strv_free(grown);
 		return -ENOMEM;
 	}
-	qsort(grown, n, sizeof(*grown), by_name);
+	strv_sort(grown);
 	*ret = grown;
 	return 0;
 }

@@ -36,7 +36,7 @@ static int find_pids(struct finish *f, pid_t pid, struct err *err)
 {
 	struct restore *r = f->r;
 	autobuf struct buf text = {0};
-	char name[64], ids[256], *p, *end, *last;
+	char name[64], *p, *end;
 	pid_t inner;
 	size_t i;
 	int e;
@@ -44,11 +44,9 @@ static int find_pids(struct finish *f, pid_t pid, struct err *err)
 	snprintf(name, sizeof(name), "%d/status", pid);
 	e = proc_read(r->procfd, name, &text);
 	if (e == 0)
-		e = proc_field(buf_str(&text), text.len, "NSpid", ids, sizeof(ids));
+		e = proc_inner_id(buf_str(&text), text.len, "NSpid", &inner);
 	if (e < 0)
 		return err_set(err, e, "cannot read the state of restored process %d", pid);
-	last = strrchr(ids, '\t');
-	inner = atoi(last ? last + 1 : ids);
 	for (i = 0; i < r->n; i++)
 		if (r->tasks[i].pid == inner && r->tasks[i].rec)
 			f->live[i].pid = pid;

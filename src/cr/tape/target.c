@@ -26,7 +26,6 @@ int target_open(int procfd, pid_t pid, struct target *ret, struct err *err)
 	struct target t = {.pid = pid, .pidfd = -EBADF, .procfd = -EBADF};
 	autobuf struct buf text = {0};
 	struct proc_stat st;
-	char ids[256], *last;
 	int r;
 
 	t.procfd = proc_open_pid(procfd, pid);
@@ -38,15 +37,13 @@ int target_open(int procfd, pid_t pid, struct target *ret, struct err *err)
 	if (r == 0)
 		r = proc_read(t.procfd, "status", &text);
 	if (r == 0)
-		r = proc_field(buf_str(&text), text.len, "NSpid", ids, sizeof(ids));
+		r = proc_inner_id(buf_str(&text), text.len, "NSpid", &t.vpid);
 	if (r < 0) {
 		target_done(&t);
 		return err_set(err, r, "cannot read the state of process %d", pid);
 	}
 	memcpy(t.comm, st.comm, sizeof(t.comm));
 	t.zombie = st.state == 'Z' || st.state == 'X';
-	last = strrchr(ids, '\t');
-	t.vpid = atoi(last ? last + 1 : ids);
 	if (!t.zombie) {
 		t.pidfd = sys_pidfd_open(pid, 0);
 		if (t.pidfd < 0) {
@@ -78,14 +75,14 @@ void target_done(struct target *t)
 static pid_t thread_vtid(struct target *t, pid_t tid)
 {
 	autobuf struct buf text = {0};
-	char name[64], ids[256], *last;
+	char name[64];
+	pid_t vtid;
 
 	snprintf(name, sizeof(name), "task/%d/status", tid);
 	if (proc_read(t->procfd, name, &text) < 0 ||
-		proc_field(buf_str(&text), text.len, "NSpid", ids, sizeof(ids)) < 0)
+		proc_inner_id(buf_str(&text), text.len, "NSpid", &vtid) < 0)
 		return -1;
-	last = strrchr(ids, '\t');
-	return atoi(last ? last + 1 : ids);
+	return vtid;
 }
 
 static bool have_thread(const struct target *t, pid_t tid)

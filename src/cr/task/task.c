@@ -13,32 +13,13 @@
 #include "cr/task/task-internal.h"
 #include "sys/proc.h"
 
-/* The last of "1234\t5" is the id in the innermost namespace. */
-static int inner_id(const char *text, size_t len, const char *key, pid_t *ret, size_t *depth)
-{
-	char v[512], *p, *last = v;
-	size_t n = 1;
-	int r = proc_field(text, len, key, v, sizeof(v));
-
-	if (r < 0)
-		return r;
-	for (p = v; *p; p++)
-		if (*p == '\t' || *p == ' ') {
-			last = p + 1;
-			n++;
-		}
-	*ret = atoi(last);
-	*depth = n;
-	return 0;
-}
-
 int task_read_ids(struct target *t, struct task_ids *ret, struct err *err)
 {
 	autobuf struct buf text = {0}, stat = {0};
 	struct task_ids ids = {0};
 	struct proc_stat st;
+	pid_t pids[PROC_NS_MAX];
 	const char *s;
-	size_t depth;
 	int r;
 
 	r = proc_read(t->procfd, "status", &text);
@@ -48,11 +29,14 @@ int task_read_ids(struct target *t, struct task_ids *ret, struct err *err)
 	if (r == 0)
 		r = proc_parse_stat(buf_str(&stat), stat.len, &st);
 	if (r == 0)
-		r = inner_id(s, text.len, "NSpid", &ids.pid, &ids.ns_depth);
+		r = proc_ns_ids(s, text.len, "NSpid", pids);
+	if (r > 0) {
+		ids.ns_depth = (size_t)r;
+		ids.pid = pids[r - 1];
+		r = proc_inner_id(s, text.len, "NSpgid", &ids.pgid);
+	}
 	if (r == 0)
-		r = inner_id(s, text.len, "NSpgid", &ids.pgid, &depth);
-	if (r == 0)
-		r = inner_id(s, text.len, "NSsid", &ids.sid, &depth);
+		r = proc_inner_id(s, text.len, "NSsid", &ids.sid);
 	if (r < 0)
 		return err_set(err, r, "cannot read the ids of process %d (%s)", t->pid, t->comm);
 	ids.ppid = st.ppid;
