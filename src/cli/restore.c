@@ -59,12 +59,8 @@ static int run(int argc, char **argv, struct err *err)
 		return err_set(err, -errno, "cannot open the image '%s'", a.dir);
 	opts.n_externals = a.shell_job;
 	r = image_open(dirfd, &img, err);
-	if (r == 0 && a.name && !restore_is_container(img))
-		r = err_setx(err, -EINVAL,
-			"the image '%s' is of a tree of processes: -n does not apply", a.dir);
 	if (r == 0)
-		r = restore_is_container(img) ? restore_container(img, a.name, &res, err)
-					      : restore_tree(img, &opts, &res, err);
+		r = restore_image(img, a.name, &opts, &res, err);
 	image_free(img);
 	if (r < 0)
 		return r;

@@ -11,17 +11,7 @@ extern const struct verb verb_run;
 
 static int make(void *arg, struct container **ret, struct err *err)
 {
-	struct container *c;
-	int r = container_create(arg, NULL, &c, err);
-
-	if (r < 0)
-		return r;
-	r = container_start(c, err);
-	if (r < 0)
-		container_free(c);
-	else
-		*ret = c;
-	return r;
+	return container_create(arg, NULL, ret, err);
 }
 
 static int run_detached(struct container_params *p, struct err *err)
@@ -34,29 +24,17 @@ static int run_detached(struct container_params *p, struct err *err)
 	return r;
 }
 
-static int run_foreground(struct container_params *p, struct err *err)
-{
-	struct container *c;
-	int r, status = 0;
-
-	r = make(p, &c, err);
-	if (r < 0)
-		return r;
-	r = container_supervise(c, &status, err);
-	if (r == 0)
-		r = container_finish_own(c, status, err);
-	container_free(c);
-	return r < 0 ? r : status;
-}
-
 static int run_run(int argc, char **argv, struct err *err)
 {
 	struct container_params *p;
-	int r = run_params_parse(&verb_run, argc, argv, &p, err);
+	int status, r = run_params_parse(&verb_run, argc, argv, &p, err);
 
 	if (r < 0)
 		return r;
-	return p->detach ? run_detached(p, err) : run_foreground(p, err);
+	if (p->detach)
+		return run_detached(p, err);
+	r = container_foreground(make, p, &status, err);
+	return r < 0 ? r : status;
 }
 
 const struct verb verb_run = {

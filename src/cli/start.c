@@ -21,37 +21,15 @@ struct starting {
 static int make(void *arg, struct container **ret, struct err *err)
 {
 	const struct starting *s = arg;
-	struct container *c;
-	int r = container_recreate(s->name, s->detach, &c, err);
 
-	if (r < 0)
-		return r;
-	r = container_start(c, err);
-	if (r < 0)
-		container_free(c);
-	else
-		*ret = c;
-	return r;
-}
-
-static int foreground(struct starting *s, struct err *err)
-{
-	struct container *c;
-	int status = 0, r = make(s, &c, err);
-
-	if (r < 0)
-		return r;
-	r = container_supervise(c, &status, err);
-	if (r == 0)
-		r = container_finish_own(c, status, err);
-	container_free(c);
-	return r < 0 ? r : status;
+	return container_recreate(s->name, s->detach, ret, err);
 }
 
 static int start_run(int argc, char **argv, struct err *err)
 {
 	struct starting s = {.detach = true};
 	struct verb_args args;
+	int r, status = 0;
 
 	verb_args_init(&args, &verb_start, argc, argv);
 	while (verb_args_next(&args, err))
@@ -61,7 +39,9 @@ static int start_run(int argc, char **argv, struct err *err)
 	if (argc - args.next != 1)
 		return err_setx(err, -EINVAL, "needs the name of one container");
 	s.name = argv[args.next];
-	return s.detach ? container_detach(make, &s, err) : foreground(&s, err);
+	r = s.detach ? container_detach(make, &s, err)
+		     : container_foreground(make, &s, &status, err);
+	return r < 0 ? r : status;
 }
 
 const struct verb verb_start = {

@@ -110,27 +110,24 @@ int container_start(struct container *c, struct err *err);
 /* Sets a stopped container up again from its state (params, upper/ kept). As container_create. */
 int container_recreate(const char *name, bool detach, struct container **ret, struct err *err);
 
+/* Makes a container: container_create or container_recreate. */
+typedef int (*container_make_fn)(void *arg, struct container **ret, struct err *err);
 /*
- * After container_start, or container_create with a payload, in the same process: passes signals,
- * window size and the terminal on, until the container's end. *ret_status is its exit status
- * (128+N for a signal). Afterwards container_finish; the process is reaped when kist ends.
+ * A container from its making to its end: makes and starts it, passes signals, window size and the
+ * terminal on, and finishes it. *ret_status is its exit status (128+N for a signal).
  */
-int container_supervise(struct container *c, int *ret_status, struct err *err);
+int container_foreground(container_make_fn make, void *arg, int *ret_status, struct err *err);
 /*
- * The same by a small monitor: runs @make (container_create and container_start, or with a payload)
- * in a forked process, which becomes the monitor (log, exit status, attach) when @make succeeded.
- * Returns in the caller when the container runs, or with the error of @make. @make's stdio is the
- * caller's.
+ * The same by a small monitor: makes and starts it (or runs its payload) in a forked process, which
+ * then becomes the monitor (log, exit status, attach). Returns in the caller when the container
+ * runs, or with the error of that. @make's stdio is the caller's.
  */
-int container_detach(int (*make)(void *arg, struct container **ret, struct err *err), void *arg,
-	struct err *err);
+int container_detach(container_make_fn make, void *arg, struct err *err);
 /*
  * The container has ended: records the status (-1: as the monitor wrote it), releases cgroup and
  * network, and removes all of it if it was made with --rm. Also for what killed kists left.
  */
 int container_finish(const char *name, int exit_status, struct err *err);
-/* The same for the process that has made @c and seen its end (container_supervise). */
-int container_finish_own(struct container *c, int exit_status, struct err *err);
 
 /* argv[0] with which the monitor starts kist for that, and the name as argv[1]. */
 #define CONTAINER_FINISH "kist-finish"

@@ -124,8 +124,23 @@ static int become_monitor(struct container *c, int *sock, struct err *err)
 	return err_set(err, -errno, "cannot execute the monitor");
 }
 
-static _Noreturn void monitor_main(
-	int sock, int (*make)(void *arg, struct container **ret, struct err *err), void *arg)
+int container_make_start(container_make_fn make, void *arg, struct container **ret, struct err *err)
+{
+	struct container *c;
+	int r = make(arg, &c, err);
+
+	if (r == 0 && !c->making->payload)
+		r = container_start(c, err);
+	else if (r < 0)
+		return r;
+	if (r < 0)
+		container_free(c);
+	else
+		*ret = c;
+	return r;
+}
+
+static _Noreturn void monitor_main(int sock, container_make_fn make, void *arg)
 {
 	struct container *c = NULL;
 	struct err err = {0};
@@ -134,7 +149,7 @@ static _Noreturn void monitor_main(
 	if (setsid() < 0)
 		r = err_set(&err, -errno, "cannot make a session for the monitor");
 	else
-		r = make(arg, &c, &err);
+		r = container_make_start(make, arg, &c, &err);
 	if (r == 0 && chdir("/") < 0)
 		r = err_set(&err, -errno, "cannot leave the working directory");
 	if (r == 0) {
@@ -147,8 +162,7 @@ static _Noreturn void monitor_main(
 	_exit(1);
 }
 
-int container_detach(
-	int (*make)(void *arg, struct container **ret, struct err *err), void *arg, struct err *err)
+int container_detach(container_make_fn make, void *arg, struct err *err)
 {
 	struct start_msg msg;
 	bool ready = false;

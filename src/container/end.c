@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/util.h"
-#include "container/container-internal.h"
+#include "container/making.h"
 #include "sys/syscall.h"
 
 #define DESTROY_MS     10000

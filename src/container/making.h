@@ -27,6 +27,12 @@ struct container_making {
 _Noreturn void container_child(struct container *c);
 _Noreturn void container_stage(struct container *c);
 
+/* detach.c: makes a container, and starts it if no payload runs in it. */
+int container_make_start(
+	container_make_fn make, void *arg, struct container **ret, struct err *err);
+/* end.c: container_finish in the process that has made @c and seen its end. */
+int container_finish_own(struct container *c, int exit_status, struct err *err);
+
 /* stdio.c: m->std, our ends of it, and c->stdio. */
 int container_stdio_make(struct container *c, struct err *err);
 

@@ -164,7 +164,7 @@ int supervise(const struct supervised *s, int *ret_status, struct err *err)
 	return 0;
 }
 
-int container_supervise(struct container *c, int *ret_status, struct err *err)
+static int container_supervise(struct container *c, int *ret_status, struct err *err)
 {
 	struct supervised s = {
 		.pidfd = c->pidfd,
@@ -175,4 +175,18 @@ int container_supervise(struct container *c, int *ret_status, struct err *err)
 
 	container_unlock(c);
 	return supervise(&s, ret_status, err);
+}
+
+int container_foreground(container_make_fn make, void *arg, int *ret_status, struct err *err)
+{
+	struct container *c;
+	int r = container_make_start(make, arg, &c, err);
+
+	if (r < 0)
+		return r;
+	r = container_supervise(c, ret_status, err);
+	if (r == 0)
+		r = container_finish_own(c, *ret_status, err);
+	container_free(c); /* the process is reaped when kist ends */
+	return r;
 }

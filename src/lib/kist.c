@@ -89,8 +89,7 @@ int kist_restore(int dirfd, const char *name, struct kist_result *ret, struct ki
 	r = image_open(dirfd, &img, &e);
 	if (r < 0)
 		return tell(r, &e, err);
-	r = restore_is_container(img) ? restore_container(img, name, &result, &e)
-				      : restore_tree(img, &opts, &result, &e);
+	r = restore_image(img, name, &opts, &result, &e);
 	image_free(img);
 	if (r == 0 && ret)
 		*ret = (struct kist_result){.tasks = result.tasks,

@@ -2,6 +2,7 @@
 /* The parts of cr/image: hashed output files, the manifest, frames. Stays inside cr/image. */
 #pragma once
 
+#include <jansson.h>
 #include <pthread.h>
 #include <xxhash.h>
 
@@ -57,6 +58,8 @@ int manifest_set_info(struct manifest *m, const char *key, const char *value);
 const char *manifest_get_info(const struct manifest *m, const char *key);
 const struct manifest_file *manifest_find(const struct manifest *m, const char *name);
 int manifest_print(const struct manifest *m, struct buf *out, struct err *err);
+/* As an object, without the checksum of the first line. NULL: no memory, or text not UTF-8. */
+json_t *manifest_json(const struct manifest *m);
 /* Refuses what is damaged, too new, or names impossible files. */
 int manifest_parse(const char *text, size_t len, struct manifest *ret, struct err *err);
 

@@ -100,7 +100,7 @@ const struct manifest_file *manifest_find(const struct manifest *m, const char *
 	return NULL;
 }
 
-static json_t *manifest_json(const struct manifest *m)
+json_t *manifest_json(const struct manifest *m)
 {
 	json_t *info = json_object(), *files = json_array();
 	char hash[17];

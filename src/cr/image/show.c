@@ -187,25 +187,14 @@ static json_t *record_json(const struct image_record *r)
 
 json_t *image_json(const struct image *img)
 {
-	json_t *info = json_object(), *files = json_array(), *records = json_array(), *j;
-	const struct manifest *m = &img->manifest;
-	char hash[17];
-	size_t i;
+	json_t *records = json_array(), *j = manifest_json(&img->manifest);
 	int bad = 0;
+	size_t i;
 
-	for (i = 0; i < m->n_info; i++)
-		bad |= json_object_set_new(info, m->info[i].key, json_string(m->info[i].value));
-	for (i = 0; i < m->n_files; i++) {
-		snprintf(hash, sizeof(hash), "%016" PRIx64, m->files[i].xxh3);
-		j = json_pack("{s:s,s:I,s:s}", "name", m->files[i].name, "size",
-			(json_int_t)m->files[i].size, "xxh3", hash);
-		bad |= json_array_append_new(files, j);
-	}
 	for (i = 0; i < img->records.n; i++)
 		bad |= json_array_append_new(records, record_json(&img->records.all[i]));
-	j = json_pack("{s:i,s:o,s:o,s:o}", "format", (int)IMAGE_FORMAT, "info", info, "files",
-		files, "records", records);
-	if (bad && j) {
+	bad |= json_object_set_new(j, "records", records);
+	if (bad) {
 		json_decref(j);
 		j = NULL;
 	}

@@ -240,3 +240,14 @@ int restore_container(
 		(void)munmap(j.result, sizeof(*j.result)); /* ours, whole */
 	return r;
 }
+
+int restore_image(const struct image *img, const char *name, const struct restore_opts *opts,
+	struct restore_result *ret, struct err *err)
+{
+	if (restore_is_container(img))
+		return restore_container(img, name, ret, err);
+	if (name)
+		return err_setx(
+			err, -EINVAL, "the image is of a tree of processes, which takes no name");
+	return restore_tree(img, opts, ret, err);
+}

@@ -10,5 +10,11 @@
  */
 int restore_container(
 	const struct image *img, const char *name, struct restore_result *ret, struct err *err);
+/*
+ * Restores whatever the image holds: its container, as @name; or its tree with @opts (-EINVAL if a
+ * name is given for one).
+ */
+int restore_image(const struct image *img, const char *name, const struct restore_opts *opts,
+	struct restore_result *ret, struct err *err);
 /* Whether the image is of a container. */
 bool restore_is_container(const struct image *img);
