@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mounts made inside a mount namespace, the files of its tmpfs, and the overlay's upper layer."""
 import os
+import shutil
 import subprocess
 import sys
 
@@ -181,7 +182,9 @@ def test_user_namespace(tmp_path):
         mkdir $B/sub; mount -t tmpfs -o nosuid sub $B/sub; echo x > $B/sub/x; chown 44:45 $B/sub/x
         ipcmk -M 5000 -p 0604 > /dev/null; ipcmk -S 2 > /dev/null; hostname inside
     """, [TOOL, "run"], {"NSDUMP_IDS": "200000"})
-    look = f"{sys.executable} {LIST} {base}; ipcs -m -c; ipcs -s -c; uname -n"
+    # root of the namespace is nobody to whom the sources must be readable
+    script = shutil.copy(LIST, tmp_path / "list.py")
+    look = f"set -e; {sys.executable} {script} {base}; ipcs -m -c; ipcs -s -c; uname -n"
     try:
         seen = subprocess.run(["nsenter", "-t", str(o.pid), "--user", "--uts", "--ipc", "--mount",
                                "-S", "0", "-G", "0", "sh", "-c", look], check=True,
