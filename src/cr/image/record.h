@@ -31,8 +31,6 @@ enum record_type {
 	RECORD_NSFD = 34,
 	RECORD_CHARDEV = 35,
 	RECORD_LOCK = 36,
-	RECORD_FANOTIFY = 37,
-	RECORD_PACKET = 38,
 	RECORD_EXTERNAL = 39,
 	RECORD_CONTENT = 79, /* of image_put_content */
 	/* 80–119 inside namespaces: ns.proto, net.proto, mount.proto, ipc.proto */
@@ -50,7 +48,6 @@ enum record_type {
 	RECORD_MQUEUE = 92,
 	RECORD_TMPFS = 93,
 	RECORD_CGROUP = 94,
-	RECORD_KEY = 95,
 	RECORD_NET_NEIGH = 96,
 	RECORD_NET_NFT = 97,
 	RECORD_NET_SYSCTL = 98,

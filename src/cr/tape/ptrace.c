@@ -2,6 +2,7 @@
 /* See ptrace.h. */
 #include "cr/tape/ptrace.h"
 
+#include <cpuid.h>
 #include <elf.h>
 #include <errno.h>
 #include <stddef.h>
@@ -141,6 +142,16 @@ int thread_set_xstate(pid_t tid, const void *data, size_t len, struct err *err)
 	if (ptrace(PTRACE_SETREGSET, tid, NT_X86_XSTATE, &iov) < 0)
 		return fail(err, tid, "write extended registers of");
 	return 0;
+}
+
+uint64_t thread_xfeatures(void)
+{
+	unsigned int a, b, c, d, low, high;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+		return 3; /* x87 and SSE: a processor without xsave */
+	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (uint64_t)high << 32 | low;
 }
 
 int thread_get_sigmask(pid_t tid, uint64_t *ret, struct err *err)

@@ -34,6 +34,8 @@ int thread_get_gp(pid_t tid, struct user_regs_struct *ret, struct err *err);
 int thread_set_gp(pid_t tid, const struct user_regs_struct *regs, struct err *err);
 int thread_get_xstate(pid_t tid, struct buf *ret, struct err *err);
 int thread_set_xstate(pid_t tid, const void *data, size_t len, struct err *err);
+/* The states of NT_X86_XSTATE that this processor and kernel have: XCR0, xgetbv. */
+uint64_t thread_xfeatures(void);
 int thread_get_sigmask(pid_t tid, uint64_t *ret, struct err *err);
 int thread_set_sigmask(pid_t tid, uint64_t mask, struct err *err);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The rows that make a task's and its threads' own state again; see task.h. */
+#include <inttypes.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -13,6 +14,7 @@
 #define SIGINFO_SIZE 128
 #define FILTER_MAX   (4096 * 8)
 #define RSEQ_LEN_MAX 4096
+#define XSTATE_BV    512 /* behind the legacy area: which states are not as after a reset */
 #define THREADS_MAX  (1u << 20)
 
 static int wrong(const Kist__Task *task, const char *what, struct err *err)
@@ -30,6 +32,26 @@ static bool pending_ok(size_t n, const ProtobufCBinaryData *p)
 	return true;
 }
 
+/* PTRACE_SETREGSET refuses state that the processor has not, but only when all is built. */
+static int check_xstate(const Kist__Task *task, const Kist__Thread *th, struct err *err)
+{
+	uint64_t in_use, missing;
+
+	if (!th->xstate.len)
+		return 0;
+	if (th->xstate.len < XSTATE_BV + sizeof(in_use))
+		return wrong(task, "a thread's extended state", err);
+	memcpy(&in_use, th->xstate.data + XSTATE_BV, sizeof(in_use));
+	missing = in_use & ~thread_xfeatures();
+	if (!missing)
+		return 0;
+	err_setx(err, -ENOTSUP,
+		"process %u (%s) uses registers that this processor does not have "
+		"(xsave features %#" PRIx64 ")",
+		task->pid, task->comm, missing);
+	return err_hint(err, "restore it on a processor with the features of the one it ran on");
+}
+
 static int check_thread(const Kist__Task *task, const Kist__Thread *th, struct err *err)
 {
 	size_t i;
@@ -43,7 +65,7 @@ static int check_thread(const Kist__Task *task, const Kist__Thread *th, struct e
 		if (th->seccomp->filters[i]->program.len % 8 ||
 			th->seccomp->filters[i]->program.len > FILTER_MAX)
 			return wrong(task, "a seccomp filter", err);
-	return 0;
+	return check_xstate(task, th, err);
 }
 
 int task_check(const Kist__Task *task, struct err *err)

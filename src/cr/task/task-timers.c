@@ -138,15 +138,12 @@ static int read_batch(struct target *t, Kist__PosixTimer **recs, size_t n, struc
 	for (i = 0; i < n; i++) {
 		TAPE_ADD(&tape, "read a timer", TAPE_STOP | TAPE_DATA(1), SYS_timer_gettime,
 			recs[i]->id, tape_data(&tape, NULL, 64));
-		TAPE_ADD(&tape, "read a timer", TAPE_STOP, SYS_timer_getoverrun, recs[i]->id);
 	}
 	r = target_play(t, 0, &tape, err);
 	for (i = 0; r == 0 && i < n; i++) {
 		memcpy(&v, tape.data.data + i * 64, sizeof(v));
 		recs[i]->interval_ns = nsec(&v.it_interval);
 		recs[i]->left_ns = nsec(&v.it_value);
-		recs[i]->has_overrun = tape.rows[i * 2 + 1].result > 0;
-		recs[i]->overrun = (uint32_t)tape.rows[i * 2 + 1].result;
 	}
 	tape_done(&tape);
 	return r;

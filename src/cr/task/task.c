@@ -153,7 +153,6 @@ int task_dump(struct image_writer *w, struct target *t, const struct task_ids *i
 		task.mm = links->mm;
 		task.cwd = links->cwd;
 		task.root = links->root;
-		task.cgroup = (char *)links->cgroup;
 		r = fill_alive(t, &task, &a, err);
 	}
 	if (r == 0)

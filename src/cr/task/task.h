@@ -32,7 +32,6 @@ int task_settle(struct target *t, struct err *err);
 
 struct task_links { /* ids that others have given */
 	uint32_t mm, cwd, root;
-	const char *cgroup; /* below the tree's, or NULL */
 };
 /* Writes the Task record of a stopped task, or of a zombie (then @links is not used). */
 int task_dump(struct image_writer *w, struct target *t, const struct task_ids *ids,
