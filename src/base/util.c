@@ -2,6 +2,19 @@
 /* See util.h. */
 #include "base/util.h"
 
+uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(clock, &ts); /* cannot fail for these */
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+int64_t clock_ms(void)
+{
+	return (int64_t)(clock_ns(CLOCK_MONOTONIC) / 1000000);
+}
+
 int array_reserve(void *ptr, size_t *cap, size_t need, size_t size)
 {
 	void **array = ptr;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -51,6 +52,12 @@ static inline void autoclose_p(int *fd)
  * New elements are zeroed. Returns 0 or -ENOMEM (the array is then untouched).
  */
 int array_reserve(void *ptr, size_t *cap, size_t need, size_t size);
+
+/* A clock of clock_gettime(2) that every Linux has, in nanoseconds. */
+uint64_t clock_ns(clockid_t clock);
+/* CLOCK_MONOTONIC in milliseconds, for deadlines. */
+int64_t clock_ms(void);
+#define NSEC_PER_SEC 1000000000
 
 /* Frees a NULL-terminated array of strings and the strings. NULL is fine. */
 void strv_free(char **v);

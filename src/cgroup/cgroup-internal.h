@@ -71,6 +71,3 @@ int cgroup_fd(struct cgroup *cg, enum cgroup_controller c);
 void cgroup_enable_defaults(struct cgroup *cg);
 /* The fd whose cgroup.procs tells who is inside: cgroup2's, or a v1 one. */
 int cgroup_members_fd(const struct cgroup *cg);
-
-/* Milliseconds of CLOCK_MONOTONIC, for deadlines. */
-int64_t cgroup_now_ms(void);

@@ -316,7 +316,7 @@ static int remove_in(struct cgroup *cg, size_t i, int64_t deadline)
 		r = fd < 0 ? fd : cgroup_tree_clear(fd);
 		if (r == 0 || r == -ENOENT || r == -ENODEV)
 			r = cgroup_tree_remove(cg->host->h[i].fd, cg->path);
-		if (r != -EBUSY || cgroup_now_ms() >= deadline)
+		if (r != -EBUSY || clock_ms() >= deadline)
 			return r;
 		(void)nanosleep(&pause, NULL); /* rmdir(2) has no event to wait for */
 	}
@@ -324,7 +324,7 @@ static int remove_in(struct cgroup *cg, size_t i, int64_t deadline)
 
 int cgroup_destroy(struct cgroup *cg, bool kill, int timeout_ms, struct err *err)
 {
-	int64_t deadline = cgroup_now_ms() + timeout_ms;
+	int64_t deadline = clock_ms() + timeout_ms;
 	size_t i;
 	int r;
 

@@ -25,14 +25,6 @@
 #define KILL_PASSES    100
 #define KILL_FREEZE_MS 500
 
-int64_t cgroup_now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail */
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* The value of "KEY N" in a flat-keyed text, or -ENOENT. */
 static int flat_value(const char *text, const char *key)
 {
@@ -60,7 +52,7 @@ static int read_event(int fd, const char *key)
 static int wait_event(int cgfd, const char *key, int want, int timeout_ms)
 {
 	autoclose int fd = openat(cgfd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	int64_t deadline = cgroup_now_ms() + timeout_ms, left;
+	int64_t deadline = clock_ms() + timeout_ms, left;
 	struct pollfd p = {.fd = fd, .events = POLLPRI};
 	int r;
 
@@ -72,7 +64,7 @@ static int wait_event(int cgfd, const char *key, int want, int timeout_ms)
 			return r;
 		if (r == want)
 			return 0;
-		left = timeout_ms < 0 ? -1 : deadline - cgroup_now_ms();
+		left = timeout_ms < 0 ? -1 : deadline - clock_ms();
 		if (timeout_ms >= 0 && left <= 0)
 			return -ETIMEDOUT;
 		if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
@@ -98,7 +90,7 @@ static int v1_state(int fd, char *ret, size_t size)
 static int v1_freeze(int fd, bool freeze, int timeout_ms)
 {
 	const char *want = freeze ? "FROZEN" : "THAWED";
-	int64_t start = cgroup_now_ms(), again = start + STUCK_MS;
+	int64_t start = clock_ms(), again = start + STUCK_MS;
 	struct timespec pause = {.tv_nsec = 100000};
 	char state[16];
 	int r;
@@ -109,11 +101,11 @@ static int v1_freeze(int fd, bool freeze, int timeout_ms)
 			r = v1_state(fd, state, sizeof(state));
 		if (r < 0 || strcmp(state, want) == 0)
 			return r;
-		if (timeout_ms >= 0 && cgroup_now_ms() - start >= timeout_ms)
+		if (timeout_ms >= 0 && clock_ms() - start >= timeout_ms)
 			return -ETIMEDOUT;
-		if (cgroup_now_ms() >= again) {
+		if (clock_ms() >= again) {
 			(void)file_write_at(fd, "freezer.state", "THAWED"); /* the loop tells */
-			again = cgroup_now_ms() + STUCK_MS;
+			again = clock_ms() + STUCK_MS;
 		}
 		(void)nanosleep(&pause, NULL); /* no event to wait for; cut short is fine */
 		pause.tv_nsec = MIN(pause.tv_nsec * 2, 10000000);
@@ -208,7 +200,7 @@ bool cgroup_populated(struct cgroup *cg)
 /* v1 tells nobody that a cgroup became empty, but each pidfd tells the end of its process. */
 static int wait_pids(struct cgroup *cg, int timeout_ms)
 {
-	int64_t deadline = cgroup_now_ms() + timeout_ms, left = -1;
+	int64_t deadline = clock_ms() + timeout_ms, left = -1;
 	int r;
 
 	for (;;) {
@@ -221,7 +213,7 @@ static int wait_pids(struct cgroup *cg, int timeout_ms)
 		if (r < 0 || n == 0)
 			return r;
 		if (timeout_ms >= 0)
-			left = deadline - cgroup_now_ms();
+			left = deadline - clock_ms();
 		if (timeout_ms >= 0 && left <= 0)
 			return -ETIMEDOUT;
 		p.fd = fd = sys_pidfd_open(pids[0], 0);

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/inotify.h>
-#include <time.h>
 
 #include "base/util.h"
 #include "container/making.h"
@@ -37,11 +36,9 @@ int container_kill(struct container *c, int sig, struct err *err)
 static int wait_end(int pidfd, int timeout_ms)
 {
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
-	struct timespec now, end;
+	int64_t end = clock_ms() + timeout_ms;
 	int r;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &end); /* cannot fail */
-	end.tv_sec += timeout_ms / 1000;
 	for (;;) {
 		r = poll(&p, 1, timeout_ms);
 		if (r > 0)
@@ -50,8 +47,7 @@ static int wait_end(int pidfd, int timeout_ms)
 			return -ETIMEDOUT;
 		if (errno != EINTR)
 			return -errno;
-		(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
-		timeout_ms = (int)MAX((end.tv_sec - now.tv_sec) * 1000, 0);
+		timeout_ms = (int)MAX(end - clock_ms(), 0);
 	}
 }
 

@@ -15,14 +15,6 @@
 
 #define BUSY_TRIES 6
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 static int scan_tasks(struct dump *d, struct err *err)
 {
 	size_t i;
@@ -141,9 +133,9 @@ static int save_tree(struct dump *d, struct err *err)
 	tree.has_vdso_hash = true;
 	tree.vdso_hash = (ProtobufCBinaryData){sizeof(hash), (uint8_t *)&hash};
 	tree.has_monotonic_ns = tree.has_boottime_ns = tree.has_realtime_ns = true;
-	tree.monotonic_ns = now_ns(CLOCK_MONOTONIC);
-	tree.boottime_ns = now_ns(CLOCK_BOOTTIME);
-	tree.realtime_ns = now_ns(CLOCK_REALTIME);
+	tree.monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+	tree.boottime_ns = clock_ns(CLOCK_BOOTTIME);
+	tree.realtime_ns = clock_ns(CLOCK_REALTIME);
 	tree.has_container = true;
 	tree.container = d->opts->config_json != NULL;
 	return image_put(d->writer, RECORD_TREE, &tree.base, err);
@@ -241,7 +233,7 @@ static int dump_once(pid_t root, int dirfd, const struct dump_opts *opts, struct
 	d.procfd = proc_open(err);
 	if (d.procfd < 0)
 		return d.procfd;
-	start = now_ns(CLOCK_MONOTONIC);
+	start = clock_ns(CLOCK_MONOTONIC);
 	r = dump_stop_tree(&d, err);
 	if (r == 0)
 		r = dump_stopped(&d, dirfd, err);
@@ -258,7 +250,7 @@ static int dump_once(pid_t root, int dirfd, const struct dump_opts *opts, struct
 		net_lock_keep(d.lock);
 		r = dump_kill(&d, err);
 	}
-	result.frozen_us = (now_ns(CLOCK_MONOTONIC) - start) / 1000;
+	result.frozen_us = (clock_ns(CLOCK_MONOTONIC) - start) / 1000;
 	if (r == 0 && ret)
 		*ret = result;
 	dump_done(&d);

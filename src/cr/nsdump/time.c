@@ -33,14 +33,6 @@ static int read_offset(int proc_pid_fd, const char *clock, int64_t *ret)
 	return 0;
 }
 
-static int64_t now(clockid_t clock)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(clock, &ts); /* these clocks exist on every Linux */
-	return ts.tv_sec * NSEC + ts.tv_nsec;
-}
-
 /*
  * The difference between their offset and ours. Children of a process may be in a newer time
  * namespace than itself; the offsets file tells of theirs, which is where a container lives.
@@ -76,9 +68,9 @@ int time_save(struct nsdump *d, struct err *err)
 		r = their_offset(d, "boottime", &boottime, err);
 	if (r < 0)
 		return r;
-	msg.monotonic_ns = now(CLOCK_MONOTONIC) + monotonic;
-	msg.boottime_ns = now(CLOCK_BOOTTIME) + boottime;
-	msg.realtime_ns = now(CLOCK_REALTIME);
+	msg.monotonic_ns = (int64_t)clock_ns(CLOCK_MONOTONIC) + monotonic;
+	msg.boottime_ns = (int64_t)clock_ns(CLOCK_BOOTTIME) + boottime;
+	msg.realtime_ns = (int64_t)clock_ns(CLOCK_REALTIME);
 	msg.own_namespace = own;
 	return image_put(d->w, RECORD_TIME, &msg.base, err);
 }
@@ -93,8 +85,8 @@ int nsdump_time_offsets(
 	/* 30 years: beyond it the kernel refuses, and our sums could overflow */
 	if (msg->monotonic_ns > 946080000ull * NSEC || msg->boottime_ns > 946080000ull * NSEC)
 		return err_setx(err, -EBADMSG, "the image is damaged: impossible clocks");
-	*ret_monotonic = (int64_t)msg->monotonic_ns - now(CLOCK_MONOTONIC);
-	*ret_boottime = (int64_t)msg->boottime_ns - now(CLOCK_BOOTTIME);
+	*ret_monotonic = (int64_t)msg->monotonic_ns - (int64_t)clock_ns(CLOCK_MONOTONIC);
+	*ret_boottime = (int64_t)msg->boottime_ns - (int64_t)clock_ns(CLOCK_BOOTTIME);
 	return 0;
 }
 

@@ -346,11 +346,10 @@ static int run_stages(struct finish *f, struct err *err)
 int restore_finish(struct restore *r, pid_t root, struct restore_result *ret, struct err *err)
 {
 	struct finish f = {.r = r};
-	struct timespec start, end;
+	uint64_t start = clock_ns(CLOCK_MONOTONIC);
 	size_t i;
 	int e;
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
 	r->root = root;
 	f.live = calloc(r->n, sizeof(*f.live));
 	if (!f.live) {
@@ -376,13 +375,11 @@ int restore_finish(struct restore *r, pid_t root, struct restore_result *ret, st
 			(void)close(f.live[i].memfd); /* /proc/PID/mem */
 	}
 	free(f.live);
-	clock_gettime(CLOCK_MONOTONIC, &end);
 	if (e == 0 && ret) {
 		ret->root = root;
 		ret->tasks = r->n_records;
 		ret->threads = r->n_threads;
-		ret->total_us = (uint64_t)(end.tv_sec - start.tv_sec) * 1000000 +
-				(end.tv_nsec - start.tv_nsec) / 1000;
+		ret->total_us = (clock_ns(CLOCK_MONOTONIC) - start) / 1000;
 	}
 	return e;
 }

@@ -54,14 +54,12 @@ static size_t expected(const struct restore *r, enum stage done)
 int stage_collect(struct restore *r, enum stage done, struct err *err)
 {
 	struct restore_shared *s = r->shared;
-	struct timespec tick = {.tv_nsec = 100000000}, now;
+	uint64_t end = clock_ns(CLOCK_MONOTONIC) + STAGE_TIMEOUT_S * (uint64_t)NSEC_PER_SEC;
+	struct timespec tick = {.tv_nsec = 100000000};
 	size_t want = expected(r, done);
 	unsigned int arrived;
 	siginfo_t info;
-	time_t end;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	end = now.tv_sec + STAGE_TIMEOUT_S;
 	while ((arrived = atomic_load(&s->arrived)) < want) {
 		if (atomic_load(&s->failed)) {
 			*err = s->err;
@@ -75,8 +73,7 @@ int stage_collect(struct restore *r, enum stage done, struct err *err)
 			return err_setx(err, -ECHILD,
 				"the first process of the tree died during the restore (%s %d)",
 				info.si_code == CLD_EXITED ? "status" : "signal", info.si_status);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec > end)
+		if (clock_ns(CLOCK_MONOTONIC) > end)
 			return err_setx(err, -ETIMEDOUT,
 				"the restore stands still: %u of %zu tasks have done stage %d",
 				arrived, want, done);

@@ -39,18 +39,10 @@ int thread_interrupt(pid_t tid, struct err *err)
 	return 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Stops of a tracee raise SIGCHLD in us: blocked, so that none is lost between look and wait. */
 static int wait_timed(pid_t tid, int timeout_ms, int *ret_status)
 {
-	int64_t end = now_ms() + timeout_ms, left;
+	int64_t end = clock_ms() + timeout_ms, left;
 	sigset_t chld, old;
 	struct timespec ts;
 	pid_t r;
@@ -62,7 +54,7 @@ static int wait_timed(pid_t tid, int timeout_ms, int *ret_status)
 		r = waitpid(tid, ret_status, __WALL | WNOHANG);
 		if (r != 0 && !(r < 0 && errno == EINTR))
 			break;
-		left = end - now_ms();
+		left = end - clock_ms();
 		if (left <= 0)
 			break;
 		ts = (struct timespec){.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
