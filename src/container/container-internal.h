@@ -44,23 +44,6 @@ bool container_is_current(const struct container *c);
 /* Locked, and also when its state is damaged: to be removed. */
 int container_open_any(const char *name, struct container **ret, struct err *err);
 
-/* dir.c */
-/* An empty container with this name: nothing of it on disk yet. NULL without memory. */
-struct container *container_new(const char *name);
-/* The fd of KIST_ROOT/containers. */
-int container_dirs_open(bool create, struct err *err);
-/* Makes c's directory, locked; -EEXIST when the name is taken. Undo: container_dir_remove. */
-int container_dir_make(struct container *c, struct err *err);
-int container_dir_lock(struct container *c, struct err *err);
-void container_unlock(struct container *c);
-/* Removes the directory and all in it. */
-int container_dir_remove(struct container *c, struct err *err);
-/* data.c: sets c->data_fd; makes the directory, or empties what is left there, when @create. */
-int container_data_open(struct container *c, bool create, struct err *err);
-int container_data_remove(struct container *c, struct err *err);
-/* Removes everything below @fd; does not follow links; any depth. */
-int container_tree_clear(int fd, struct err *err);
-
 /* The cgroup of @c, with its host. Both are the caller's. -ENOENT when it is not there. */
 struct container_cgroup {
 	struct cgroup_host *host;

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "container/dirs.h"
 #include "container/embedded.h"
 #include "container/making.h"
 #include "sys/proc.h"
@@ -222,10 +223,8 @@ static int step_cgroup(struct container *c, struct err *err)
 	if (r == 0)
 		r = cgroup_create(m->cg.host, c->cgroup, &m->cg.cg, err);
 	if (r == -EEXIST)
-		err_hint(err,
-			"a container of that name was killed, or is of another state "
-			"directory: try 'kist rm -f %s'",
-			c->name);
+		err_hint(err, "it is of a container whose state directory was removed: end the "
+			      "processes in its cgroup.procs, and remove it by rmdir");
 	return r < 0 ? r : set_limits(c, err);
 }
 

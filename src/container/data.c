@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "container/container-internal.h"
+#include "container/dirs.h"
 
 #define DATA_DEFAULT "/var/lib/kist"
 

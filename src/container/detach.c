@@ -11,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/util.h"
+#include "container/dirs.h"
 #include "container/embedded.h"
 #include "container/making.h"
 #include "sys/syscall.h"

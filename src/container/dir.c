@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/util.h"
 #include "container/container-internal.h"
+#include "container/dirs.h"
 
 #define NAME_LEN_MAX 64
 
@@ -86,16 +87,35 @@ int container_name_make(char **ret, struct err *err)
 	return 0;
 }
 
+void container_host_name(const char *name, char *ret, size_t size)
+{
+	const char *root = root_path();
+	size_t n = strlen(root);
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	while (n > 1 && root[n - 1] == '/')
+		n--;
+	if (n == strlen(CONTAINER_ROOT_DEFAULT) && strncmp(root, CONTAINER_ROOT_DEFAULT, n) == 0) {
+		snprintf(ret, size, "%s", name);
+		return;
+	}
+	while (n-- > 0)
+		h = (h ^ (unsigned char)*root++) * 16777619u;
+	snprintf(ret, size, "%s@%08x", name, h);
+}
+
 struct container *container_new(const char *name)
 {
 	struct container *c = calloc(1, sizeof(*c));
+	char id[CONTAINER_HOST_NAME_MAX];
 
 	if (!c)
 		return NULL;
 	c->dir_fd = c->data_fd = c->lock_fd = c->pidfd = -EBADF;
 	c->exit_status = -1;
 	c->name = strdup(name);
-	if (!c->name || asprintf(&c->cgroup, "/kist/%s", name) < 0) {
+	container_host_name(name, id, sizeof(id));
+	if (!c->name || asprintf(&c->cgroup, "/kist/%s", id) < 0) {
 		free(c->name);
 		free(c);
 		return NULL;

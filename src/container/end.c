@@ -6,6 +6,7 @@
 #include <sys/inotify.h>
 
 #include "base/util.h"
+#include "container/dirs.h"
 #include "container/making.h"
 #include "sys/syscall.h"
 

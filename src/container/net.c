@@ -11,24 +11,9 @@
 
 #include "base/util.h"
 #include "container/container-internal.h"
+#include "container/dirs.h"
 
 #define NET_RUN "/run/kist/net"
-
-/* As the book knows a container: its name, and which state directory has it unless the usual one.
- */
-static void lease_id(const struct container *c, char *ret, size_t size)
-{
-	const char *root = getenv("KIST_ROOT"), *p;
-	uint32_t h = 2166136261u; /* FNV-1a */
-
-	if (!root || !*root || strcmp(root, CONTAINER_ROOT_DEFAULT) == 0) {
-		snprintf(ret, size, "%s", c->name);
-		return;
-	}
-	for (p = root; *p; p++)
-		h = (h ^ (unsigned char)*p) * 16777619u;
-	snprintf(ret, size, "%s@%08x", c->name, h);
-}
 
 static int make_directory(const char *path, struct err *err)
 {
@@ -62,7 +47,7 @@ int container_net_attach(struct container *c, const char *guard, struct err *err
 {
 	const struct container_params *p = c->params;
 	autoclose int run = open_run_dir(err), netns = -EBADF;
-	char id[128], path[32];
+	char id[CONTAINER_HOST_NAME_MAX], path[32];
 	int r;
 
 	if (run < 0)
@@ -71,7 +56,7 @@ int container_net_attach(struct container *c, const char *guard, struct err *err
 	netns = open(path, O_RDONLY | O_CLOEXEC);
 	if (netns < 0)
 		return err_set(err, -errno, "cannot open '%s'", path);
-	lease_id(c, id, sizeof(id));
+	container_host_name(c->name, id, sizeof(id));
 	r = net_bridge_attach(
 		run, id, netns, p->address, p->ports, p->n_ports, guard, &c->net, err);
 	c->net_attached = r == 0;
@@ -81,12 +66,12 @@ int container_net_attach(struct container *c, const char *guard, struct err *err
 int container_net_leave(struct container *c, bool park, struct err *err)
 {
 	autoclose int run = open_run_dir(err);
-	char id[128];
+	char id[CONTAINER_HOST_NAME_MAX];
 	int r;
 
 	if (run < 0)
 		return run;
-	lease_id(c, id, sizeof(id));
+	container_host_name(c->name, id, sizeof(id));
 	r = park ? net_bridge_park(run, id, err) : net_bridge_detach(run, id, err);
 	if (r == 0 || r == -ENOENT)
 		c->net_attached = false;

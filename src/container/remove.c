@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/util.h"
 #include "container/container-internal.h"
+#include "container/dirs.h"
 
 /*
  * Unlinks what can be unlinked in @fd. Returns 1 with the name of the first directory that is left

@@ -11,6 +11,7 @@
 #include "base/parse.h"
 #include "base/util.h"
 #include "container/container-internal.h"
+#include "container/dirs.h"
 #include "sys/proc.h"
 #include "sys/syscall.h"
 

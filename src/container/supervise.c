@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "base/util.h"
+#include "container/dirs.h"
 #include "container/making.h"
 #include "container/supervise.h"
 #include "sys/syscall.h"

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 
 #include "base/util.h"
+#include "container/dirs.h"
 #include "container/making.h"
 
 #define BASE  UINT32_C(0x80000000)

@@ -54,14 +54,24 @@ def no_reaper():
     tree.become_reaper(False)
 
 
-@pytest.fixture
-def kist(build):
-    """build/kist with a state directory of its own; at the end everything in it is removed."""
+def kist_of_its_own(build):
     state = tempfile.mkdtemp(prefix="kist-state-")
     k = Kist(build / "kist", state)
     yield k
     k.cleanup()
     shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture
+def kist(build):
+    """build/kist with a state directory of its own; at the end everything in it is removed."""
+    yield from kist_of_its_own(build)
+
+
+@pytest.fixture
+def other(build):
+    """The same with another state directory."""
+    yield from kist_of_its_own(build)
 
 
 @pytest.fixture

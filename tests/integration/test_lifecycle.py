@@ -28,7 +28,7 @@ def monitor_of(kist, name):
 
 def cgroup_dirs(name):
     found = subprocess.run(["find", "/sys/fs/cgroup", "-maxdepth", "4", "-type", "d", "-path",
-                            f"*/kist/{name}"], capture_output=True, text=True, check=False)
+                            f"*/kist/{name}*"], capture_output=True, text=True, check=False)
     return found.stdout.split()
 
 
@@ -53,6 +53,23 @@ def test_whole_life(kist, name):
     kist("rm", name)
     assert kist.names() == []
     assert os.listdir(os.path.join(kist.state, "containers")) == []
+
+
+def test_equal_names_in_two_directories(kist, other, name):
+    """Cgroups are the host's: those of one state directory are not taken for another's."""
+    for k in (kist, other):
+        k("run", "-d", "-n", name, "-s", "pids.max=50", "--", "sleep", "600")
+    kist("set", name, "pids.max=60")
+    assert [k("get", name, "pids.max").stdout.split()[-1] for k in (kist, other)] == ["60", "50"]
+    kist("rm", "-f", name)
+    assert other("exec", name, "--", "echo", "here").stdout == "here\n"
+    # also when all that is left of one is its directory and its cgroup
+    kist("run", "-d", "-n", name, "--", "sleep", "600")
+    os.unlink(os.path.join(kist.state, "containers", name, "state.json"))
+    kist("rm", "-f", name)
+    assert kist.names() == [] and other.inspect(name)["status"] == "running"
+    other("rm", "-f", name)
+    assert cgroup_dirs(name) == []
 
 
 def test_generated_name(kist):

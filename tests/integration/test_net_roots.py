@@ -1,22 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bridge is the host's: containers of several state directories share it and keep it."""
-import shutil
 import socket
-import tempfile
 
-import pytest
-
-from kist import Kist, wait_for
+from kist import wait_for
 from real import Server
-
-
-@pytest.fixture
-def other(build, images):
-    state = tempfile.mkdtemp(prefix="kist-state-")
-    k = Kist(build / "kist", state)
-    yield k
-    k.cleanup()
-    shutil.rmtree(state, ignore_errors=True)
 
 
 SERVE = "import socket; s = socket.create_server(('', 7000))\n" \
