@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
+#include "base/fault.h"
 #include "base/util.h"
 #include "container/making.h"
 #include "net/bridge.h"
@@ -161,20 +162,23 @@ static int step_last(struct child *k, struct err *err)
 	return r < 0 ? r : err_setx(err, -EPROTO, "the restored process did not take over");
 }
 
-static int (*const steps[])(struct child *k, struct err *err) = {
-	step_cgroup,
-	step_session,
-	step_loopback,
-	step_names,
-	step_keyring,
-	step_mount,
-	step_enter,
-	step_sysctl,
-	step_console,
-	step_finish,
-	step_stdio,
-	step_ready,
-	step_last,
+static const struct {
+	const char *name;
+	int (*run)(struct child *k, struct err *err);
+} steps[] = {
+	{"cgroup", step_cgroup},
+	{"session", step_session},
+	{"loopback", step_loopback},
+	{"names", step_names},
+	{"keyring", step_keyring},
+	{"mount", step_mount},
+	{"enter", step_enter},
+	{"sysctl", step_sysctl},
+	{"console", step_console},
+	{"finish", step_finish},
+	{"stdio", step_stdio},
+	{"ready", step_ready},
+	{"last", step_last},
 };
 
 struct rootfs_plan container_rootfs_plan(const struct container *c)
@@ -213,7 +217,7 @@ _Noreturn void container_child(struct container *c)
 	(void)sigprocmask(SIG_SETMASK, &m->mask, NULL); /* cannot fail */
 	(void)close(TAKE_FD(c->lock_fd)); /* the lock is kist's, also when it dies before us */
 	for (i = 0; i < ARRAY_SIZE(steps); i++)
-		if (steps[i](&k, &err) < 0)
+		if (fault("child", steps[i].name, &err) < 0 || steps[i].run(&k, &err) < 0)
 			break;
 	fail(m->sync[1], &err);
 }

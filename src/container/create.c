@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/fault.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -377,9 +378,12 @@ static const struct step steps[] = {
 
 static void undo(struct container *c, size_t n)
 {
-	while (n-- > 0)
-		if (steps[n].undo)
-			steps[n].undo(c);
+	while (n-- > 0) {
+		if (!steps[n].undo)
+			continue;
+		(void)fault("undo", steps[n].name, NULL); /* an undo does not fail */
+		steps[n].undo(c);
+	}
 }
 
 /* A child that failed has said why; what broke on our side because of that is less telling. */
@@ -388,7 +392,8 @@ static void prefer_child_error(struct container *c, const char *step, struct err
 	struct start_msg msg;
 	struct err theirs = {0};
 
-	if (strcmp(step, "network") != 0 || c->making->sync[0] < 0)
+	if ((strcmp(step, "network") != 0 && strcmp(step, "payload") != 0) ||
+		c->making->sync[0] < 0)
 		return;
 	if (fcntl(c->making->sync[0], F_SETFL, O_NONBLOCK) == 0 &&
 		start_recv(c->making->sync[0], &msg, NULL, &theirs) < 0 && theirs.code < 0 &&
@@ -405,7 +410,9 @@ static int make(struct container *c, struct err *err)
 	container_signals_block(&c->making->mask);
 	c->making->masked = true;
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
-		r = steps[i].run(c, err);
+		r = fault("create", steps[i].name, err);
+		if (r == 0)
+			r = steps[i].run(c, err);
 		if (r < 0) {
 			log_debug("creation of '%s' failed in step '%s'", c->name, steps[i].name);
 			prefer_child_error(c, steps[i].name, err);
@@ -413,6 +420,7 @@ static int make(struct container *c, struct err *err)
 			return r;
 		}
 	}
+	(void)fault("create", "end", NULL); /* all is done: it can only be killed here */
 	return 0;
 }
 
@@ -497,6 +505,8 @@ int container_start(struct container *c, struct err *err)
 	c->status = CONTAINER_RUNNING;
 	c->started = time(NULL);
 	r = container_save(c, err);
+	if (r == 0)
+		r = fault("start", "go", err);
 	if (r == 0) {
 		r = start_send(m->sync[0], START_GO, 0, -EBADF);
 		if (r < 0)

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "base/fault.h"
 #include "base/io.h"
 #include "base/util.h"
 #include "container/dirs.h"
@@ -153,6 +154,8 @@ static _Noreturn void monitor_main(int sock, container_make_fn make, void *arg)
 		r = container_make_start(make, arg, &c, &err);
 	if (r == 0 && chdir("/") < 0)
 		r = err_set(&err, -errno, "cannot leave the working directory");
+	if (r == 0)
+		(void)fault("detach", "monitor", NULL); /* its own failures are rare enough */
 	if (r == 0) {
 		(void)become_monitor(c, &sock, &err); /* only failures come back */
 		(void)container_kill(c, SIGKILL, NULL);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/inotify.h>
 
+#include "base/fault.h"
 #include "base/util.h"
 #include "container/dirs.h"
 #include "container/making.h"
@@ -132,7 +133,12 @@ int container_release(struct container *c, struct err *err)
 
 static int finish(struct container *c, int exit_status, struct err *err)
 {
-	int r = container_release(c, err);
+	int r = fault("finish", "release", err);
+
+	if (r == 0)
+		r = container_release(c, err);
+	if (r == 0)
+		r = fault("finish", "record", err);
 
 	if (r < 0)
 		return r;
@@ -183,10 +189,14 @@ static int remove_one(struct container *c, bool force, bool parked, struct err *
 	if (c->pidfd >= 0) /* the cgroup is killed whole below; this one may have left it */
 		(void)sys_pidfd_send_signal(c->pidfd, SIGKILL, NULL);
 	c->net_parked &= parked;
-	r = container_release(c, err);
+	r = fault("remove", "release", err);
+	if (r == 0)
+		r = container_release(c, err);
 	if (r == 0 && c->pidfd >= 0 && wait_end(c->pidfd, DESTROY_MS) < 0)
 		r = err_setx(err, -EBUSY, "process %d of container '%s' does not end", (int)c->pid,
 			c->name);
+	if (r == 0)
+		r = fault("remove", "files", err);
 	return r < 0 ? r : container_dir_remove(c, err);
 }
 

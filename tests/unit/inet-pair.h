@@ -172,10 +172,12 @@ static inline uint8_t *dump(int fd, int family, int type, int protocol, size_t *
 	OK(inet_opts_get(fd, defaults, msg, &err));
 	free(defaults);
 	OK(inet_buffers_get(fd, msg, &err));
-	if (inet_tcp_connected(msg))
+	if (inet_tcp_connected(msg)) {
 		OK(inet_tcp_dump(fd, msg, &err));
-	else if (msg->ended)
+		inet_tcp_silence(fd);
+	} else if (msg->ended) {
 		OK(inet_tcp_dump_ended(fd, msg, &err));
+	}
 	if (protocol == IPPROTO_UDP)
 		OK(inet_udp_queue_get(fd, msg, &err));
 	close(fresh);

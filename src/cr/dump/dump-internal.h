@@ -2,6 +2,7 @@
 /* The state of one dump, shared by the files of this folder. */
 #pragma once
 
+#include "base/guard.h"
 #include "cr/dump/dump.h"
 #include "cr/file/file.h"
 #include "cr/mem/mm.h"
@@ -23,6 +24,7 @@ struct dump {
 	struct image_writer *writer;
 	struct file_dump *files;
 	struct net_lock *lock;
+	struct guard net_guard;
 	int root_fd;
 	bool was_frozen; /* the cgroup, before we came */
 };

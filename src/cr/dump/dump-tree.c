@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "base/fault.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "cgroup/cgroup.h"
@@ -137,21 +139,49 @@ static int walk(struct dump *d, struct err *err)
 	return r;
 }
 
-int dump_stop_tree(struct dump *d, struct err *err)
+static void thaw(void *arg)
+{
+	struct dump *d = arg;
+
+	(void)cgroup_freeze(d->opts->cgroup, false, timeout(d), NULL); /* nobody is there to tell */
+}
+
+/* Stops all at once, so that nothing forks away from the walk. */
+static int freeze(struct dump *d, struct guard *guard, struct err *err)
 {
 	struct cgroup *cg = d->opts->cgroup;
 	int r;
 
 	d->was_frozen = cg && cgroup_frozen(cg);
-	if (cg && !d->was_frozen) {
-		r = cgroup_freeze(cg, true, timeout(d), err);
-		if (r < 0)
-			return r;
-	}
-	r = walk(d, err);
+	if (!cg || d->was_frozen)
+		return 0;
+	r = guard_start(thaw, d, guard, err);
+	if (r < 0)
+		return r;
+	r = cgroup_freeze(cg, true, timeout(d), err);
+	if (r < 0)
+		guard_done(guard);
+	return r;
+}
+
+int dump_stop_tree(struct dump *d, struct err *err)
+{
+	struct cgroup *cg = d->opts->cgroup;
+	struct guard guard = {0};
+	int r;
+
+	r = freeze(d, &guard, err);
+	if (r < 0)
+		return r;
+	r = fault("dump", "seize", err);
+	if (r == 0)
+		r = walk(d, err);
+	if (r == 0)
+		r = fault("dump", "thaw", err);
 	/* ptrace holds them now; a frozen task could not run the calls that we ask of it. */
 	if (cg && cgroup_freeze(cg, false, timeout(d), r < 0 ? NULL : err) < 0 && r == 0)
 		r = err->code;
+	guard_done(&guard);
 	return r;
 }
 
@@ -183,6 +213,7 @@ int dump_kill(struct dump *d, struct err *err)
 
 		if (t->zombie)
 			continue;
+		(void)fault("dump", "kill", NULL); /* a signal cannot be refused here */
 		r = sys_pidfd_send_signal(t->pidfd, SIGKILL, NULL);
 		if (r < 0 && r != -ESRCH)
 			return err_set(err, r, "cannot end process %d (%s)", t->pid, t->comm);

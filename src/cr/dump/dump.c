@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "cr/dump/dump-internal.h"
@@ -65,22 +66,32 @@ static int save_files(struct dump *d, struct err *err)
 	return r;
 }
 
+/* We were killed: the connections go on. */
+static void unlock_network(void *arg)
+{
+	struct dump *d = arg;
+
+	net_lock_free(d->lock);
+}
+
 /* From here nobody answers for the tree's connections; file_dump_finish reads them. */
 static int lock_network(struct dump *d, struct err *err)
 {
 	const struct inet_conn *conns;
 	size_t n = inet_dump_connections(d->files, &conns);
+	int r = net_lock_dump(d->writer, conns, n, &d->lock, err);
 
-	return net_lock_dump(d->writer, conns, n, &d->lock, err);
+	return r == 0 && d->lock ? guard_start(unlock_network, d, &d->net_guard, err) : r;
 }
 
-/* Before the tasks run again: their connections leave repair mode, packets pass. */
+/* Before the tasks run again: packets pass. */
 static void release_network(struct dump *d)
 {
 	file_dump_free(d->files);
 	d->files = NULL;
 	net_lock_free(d->lock);
 	d->lock = NULL;
+	guard_done(&d->net_guard);
 }
 
 static int hook_mapping(
@@ -141,6 +152,15 @@ static int save_tree(struct dump *d, struct err *err)
 	return image_put(d->writer, RECORD_TREE, &tree.base, err);
 }
 
+/* Killed now, we would leave the tree as it was. */
+static void rest_all(struct dump *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->n; i++)
+		target_rest(&d->tasks[i]->target);
+}
+
 static int save_all(struct dump *d, struct err *err)
 {
 	size_t i;
@@ -148,18 +168,33 @@ static int save_all(struct dump *d, struct err *err)
 
 	r = save_tree(d, err);
 	if (r == 0)
+		r = fault("dump", "files", err);
+	if (r == 0)
 		r = save_files(d, err);
+	rest_all(d);
+	if (r == 0)
+		r = fault("dump", "lock", err);
 	if (r == 0)
 		r = lock_network(d, err);
-	for (i = 0; r == 0 && i < d->n; i++)
-		r = save_task(d, d->tasks[i], err);
+	for (i = 0; r == 0 && i < d->n; i++) {
+		r = fault("dump", "task", err);
+		if (r == 0)
+			r = save_task(d, d->tasks[i], err);
+	}
+	if (r == 0)
+		r = fault("dump", "contents", err);
 	if (r == 0)
 		r = file_dump_finish(d->files, err);
+	rest_all(d);
+	if (r == 0)
+		r = fault("dump", "namespaces", err);
 	if (r == 0 && d->opts->namespaces)
 		r = d->opts->namespaces(d->opts->arg, d->writer, d->root, err);
 	if (r == 0 && d->opts->config_json)
 		r = image_put_file(d->writer, "config.json", d->opts->config_json,
 			strlen(d->opts->config_json), err);
+	if (r == 0)
+		r = fault("dump", "manifest", err);
 	return r == 0 ? image_writer_finish(d->writer, err) : r;
 }
 
@@ -185,7 +220,9 @@ static int dump_stopped(struct dump *d, int dirfd, struct err *err)
 {
 	int r;
 
-	r = dump_check(d, err);
+	r = fault("dump", "check", err);
+	if (r == 0)
+		r = dump_check(d, err);
 	if (r == 0)
 		r = dump_read_sleeps(d, err);
 	if (r < 0)
@@ -194,7 +231,12 @@ static int dump_stopped(struct dump *d, int dirfd, struct err *err)
 	if (d->root_fd < 0)
 		return err_set(
 			err, -errno, "cannot open the root directory of process %d", d->root);
-	r = scan_tasks(d, err);
+	r = fault("dump", "scan", err);
+	if (r == 0)
+		r = scan_tasks(d, err);
+	rest_all(d);
+	if (r == 0)
+		r = fault("dump", "image", err);
 	if (r == 0)
 		r = open_image(d, dirfd, err);
 	if (r == 0)
@@ -238,6 +280,8 @@ static int dump_once(pid_t root, int dirfd, const struct dump_opts *opts, struct
 	if (r == 0)
 		r = dump_stopped(&d, dirfd, err);
 	count(&d, &result);
+	if (r == 0)
+		r = fault("dump", "commit", err);
 	if (r == 0 && !opts->leave_running && opts->before_kill)
 		r = opts->before_kill(opts->arg, err);
 	if (r == -EAGAIN)
@@ -248,6 +292,7 @@ static int dump_once(pid_t root, int dirfd, const struct dump_opts *opts, struct
 	} else {
 		file_dump_commit(d.files);
 		net_lock_keep(d.lock);
+		guard_done(&d.net_guard);
 		r = dump_kill(&d, err);
 	}
 	result.frozen_us = (clock_ns(CLOCK_MONOTONIC) - start) / 1000;

@@ -43,7 +43,6 @@ struct file_dump {
 	struct file_dump_opts opts;
 	struct target **tasks; /* all of the tree */
 	size_t n_tasks, tasks_cap;
-	bool committed;
 	pid_t self;
 	int procfd, self_procfd;
 	dev_t shm_dev;

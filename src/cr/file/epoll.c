@@ -34,7 +34,7 @@ struct epoll_state {
 	size_t n, cap;
 };
 
-static void epoll_done(struct file_dump *d, bool committed)
+static void epoll_done(struct file_dump *d)
 {
 	struct epoll_state *s = *file_dump_state(d, &file_kind_epoll);
 	size_t i;

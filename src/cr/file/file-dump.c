@@ -58,7 +58,7 @@ void file_dump_free(struct file_dump *d)
 		return;
 	for (i = 0; d->state && file_kinds[i]; i++)
 		if (d->state[i] && file_kinds[i]->dump_done)
-			file_kinds[i]->dump_done(d, d->committed);
+			file_kinds[i]->dump_done(d);
 	for (i = 0; i < d->n_seen; i++) {
 		autoclose_p(&d->seen[i]->local);
 		free(d->seen[i]);
@@ -87,7 +87,11 @@ int file_dump_add_task(struct file_dump *d, struct target *t, struct err *err)
 
 void file_dump_commit(struct file_dump *d)
 {
-	d->committed = true;
+	size_t i;
+
+	for (i = 0; file_kinds[i]; i++)
+		if (file_kinds[i]->dump_commit)
+			file_kinds[i]->dump_commit(d);
 }
 
 /* ---- the order of descriptions ---- */

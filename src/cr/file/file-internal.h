@@ -31,11 +31,11 @@ struct file_kind {
 	int (*dump)(struct file_dump *d, const struct fd_view *v, uint32_t id, struct err *err);
 	/* After all tasks are seen (peers, targets), in the order of the table. NULL: nothing. */
 	int (*dump_finish)(struct file_dump *d, struct err *err);
-	/*
-	 * The dump is over (file_dump_free): undoes what it did to living descriptions, unless
-	 * @committed (file_dump_commit); frees what file_dump_state holds. NULL: nothing.
+	/* The image is whole, the tasks are about to be killed (file_dump_commit). NULL: nothing.
 	 */
-	void (*dump_done)(struct file_dump *d, bool committed);
+	void (*dump_commit)(struct file_dump *d);
+	/* The dump is over (file_dump_free): frees what file_dump_state holds. NULL: nothing. */
+	void (*dump_done)(struct file_dump *d);
 	/* Checks one record before anything is created. */
 	int (*check)(struct file_restore *r, const ProtobufCMessage *msg, struct err *err);
 	/*

@@ -66,10 +66,7 @@ int file_dump_link(
 	struct file_dump *d, struct target *t, const char *link, uint32_t *ret_id, struct err *err);
 /* After the last task: peers, epoll targets, locks; refuses by name what leads outside. */
 int file_dump_finish(struct file_dump *d, struct err *err);
-/* The tasks are about to be killed: what the dump changed (TCP's repair mode) stays so. */
-void file_dump_commit(struct file_dump *d);
-
-/* The tasks are about to be killed: what the dump changed (TCP's repair mode) stays so. */
+/* The image is whole and the tasks are about to be killed: their sockets end without a word. */
 void file_dump_commit(struct file_dump *d);
 
 /* ---- restore ---- */

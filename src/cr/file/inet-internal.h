@@ -72,12 +72,12 @@ int inet_buffers_set(int fd, const Kist__Inet *msg, struct err *err);
 int inet_tcp_probe(int fd, Kist__Inet *msg, struct err *err);
 /* Is there a connection that has to be locked and repaired? */
 bool inet_tcp_connected(const Kist__Inet *msg);
-/* Puts the socket into repair mode and reads it; it stays in that mode. */
+/* Reads the socket in repair mode, and leaves that mode without a packet. */
 int inet_tcp_dump(int fd, Kist__Inet *msg, struct err *err);
 /* What is left to read in a socket whose connection has ended (msg->ended); reads only. */
 int inet_tcp_dump_ended(int fd, Kist__Inet *msg, struct err *err);
-/* Leaves repair mode without a packet. */
-void inet_tcp_release(int fd);
+/* Into repair mode for good: its end will say nothing to the peer. */
+void inet_tcp_silence(int fd);
 
 /* ---- inet-tcp-restore.c ---- */
 int inet_tcp_check(const Kist__Inet *msg, struct err *err);

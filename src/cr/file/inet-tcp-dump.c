@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Reading a TCP socket: its state, and, by TCP_REPAIR (tcp(7)), sequence numbers, windows and both
- * queues. A socket in repair mode that is closed says nothing to its peer, so it stays in that mode
- * until its task is dead.
+ * queues. The task could not use a socket in that mode, and a dump may die: it is left at once. But
+ * a socket that is closed in it says nothing to its peer: it is entered again when the task is to
+ * be killed.
  */
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
@@ -130,12 +131,19 @@ static int enter_repair(int fd, struct err *err)
 	return err ? err->code : -errno;
 }
 
-void inet_tcp_release(int fd)
+/* Without a packet. SO_REUSEADDR, which repair mode borrows, gets back what it was. */
+static void leave_repair(int fd, int reuse)
 {
 	int off = TCP_REPAIR_OFF_NO_WP;
 
-	/* The connection may be gone by now; then there is nothing to release. */
+	/* The connection may be gone by now; then there is nothing to leave. */
 	(void)setsockopt(fd, SOL_TCP, TCP_REPAIR, &off, sizeof(off));
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+}
+
+void inet_tcp_silence(int fd)
+{
+	(void)enter_repair(fd, NULL); /* it went before; the lock drops what would be sent */
 }
 
 /* The sequence number and @len bytes of a queue, without taking them. */
@@ -279,10 +287,13 @@ int inet_tcp_dump_ended(int fd, Kist__Inet *msg, struct err *err)
 int inet_tcp_dump(int fd, Kist__Inet *msg, struct err *err)
 {
 	struct tcp_info info;
-	int r;
+	socklen_t len = sizeof(int);
+	int reuse = 0, r;
 
 	if (new_tcp(msg, err) < 0)
 		return -ENOMEM;
+	if (getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, &len) < 0)
+		return err_set(err, -errno, "cannot read SO_REUSEADDR");
 	r = enter_repair(fd, err);
 	if (r < 0)
 		return r;
@@ -294,7 +305,6 @@ int inet_tcp_dump(int fd, Kist__Inet *msg, struct err *err)
 		msg->state = info.tcpi_state;
 		r = read_connection(fd, &info, msg->tcp, err);
 	}
-	if (r < 0)
-		inet_tcp_release(fd);
+	leave_repair(fd, reuse);
 	return r;
 }

@@ -24,8 +24,7 @@ struct inet_late { /* a connection that is read at the end */
 	Kist__Inet *msg;
 	Kist__FileDesc desc;
 	Kist__FdOwner owner;
-	int fd; /* our duplicate */
-	bool in_repair;
+	int fd;		/* our duplicate */
 	char what[128]; /* for messages */
 };
 
@@ -366,7 +365,6 @@ static int inet_finish(struct file_dump *d, struct err *err)
 		r = inet_tcp_dump(l->fd, l->msg, err);
 		if (r < 0)
 			return err_wrap(err, "cannot save %s, a TCP connection", l->what);
-		l->in_repair = true;
 		r = file_dump_put(d, NULL, RECORD_INET, l->msg, err);
 		if (r < 0)
 			return r;
@@ -374,18 +372,24 @@ static int inet_finish(struct file_dump *d, struct err *err)
 	return 0;
 }
 
-static void inet_done(struct file_dump *d, bool committed)
+static void inet_commit(struct file_dump *d)
+{
+	struct inet_state *s = *file_dump_state(d, &file_kind_inet);
+	size_t i;
+
+	for (i = 0; s && i < s->n_late; i++)
+		inet_tcp_silence(s->late[i]->fd);
+}
+
+static void inet_done(struct file_dump *d)
 {
 	struct inet_state *s = *file_dump_state(d, &file_kind_inet);
 	size_t i;
 
 	if (!s)
 		return;
-	for (i = 0; i < s->n_late; i++) {
-		if (s->late[i]->in_repair && !committed)
-			inet_tcp_release(s->late[i]->fd);
+	for (i = 0; i < s->n_late; i++)
 		late_free(s->late[i]);
-	}
 	for (i = 0; i < s->n_fresh; i++)
 		free(s->fresh[i].defaults);
 	if (s->netns_fd >= 0)
@@ -419,6 +423,7 @@ const struct file_kind file_kind_inet = {
 	.probe = inet_probe,
 	.dump = inet_dump,
 	.dump_finish = inet_finish,
+	.dump_commit = inet_commit,
 	.dump_done = inet_done,
 	.check = inet_restore_check,
 	.open = inet_restore_open,

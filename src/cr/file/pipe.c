@@ -34,7 +34,7 @@ struct pipe_state {
 	size_t n, cap;
 };
 
-static void pipe_done(struct file_dump *d, bool committed)
+static void pipe_done(struct file_dump *d)
 {
 	struct pipe_state *s = *file_dump_state(d, &file_kind_pipe);
 

@@ -30,7 +30,7 @@ struct tty_state {
 	size_t n, cap;
 };
 
-static void tty_done(struct file_dump *d, bool committed)
+static void tty_done(struct file_dump *d)
 {
 	struct tty_state *s = *file_dump_state(d, &file_kind_tty);
 	size_t i;

@@ -40,7 +40,7 @@ struct unix_state {
 	size_t n_netns, netns_cap;
 };
 
-static void unix_done(struct file_dump *d, bool committed)
+static void unix_done(struct file_dump *d)
 {
 	struct unix_state *s = *file_dump_state(d, &file_kind_unix);
 	size_t i;

@@ -258,6 +258,7 @@ static int dump_all(struct dump *d, const struct vma_list *vmas, struct buf *aux
 		r = fill_layout(d->t, &d->mm, auxv, err);
 	if (r == 0)
 		r = d->hooks->exe(d->hooks->arg, d->t, &d->mm.exe, err);
+	target_rest(d->t); /* what follows may take long */
 	if (r == 0)
 		r = image_data_new(d->w, name, &d->out, err);
 	if (r == 0)

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/fault.h"
 #include "base/io.h"
 #include "base/util.h"
 #include "cr/restore/restore-internal.h"
@@ -247,13 +248,20 @@ static int play_all(struct finish *f, struct err *err)
 	e = seize_all(f, err);
 	if (e < 0)
 		return e;
+	e = fault("restore", "play", err);
+	if (e < 0)
+		return e;
 	stage_open(f->r, STAGE_PLAY);
 	for (i = 0; e == 0 && i < f->r->n; i++)
 		if (is_alive(f->r, i))
 			e = watch_task(f, i, err);
-	for (i = 0; e == 0 && i < f->r->n; i++)
-		if (is_alive(f->r, i))
+	for (i = 0; e == 0 && i < f->r->n; i++) {
+		if (!is_alive(f->r, i))
+			continue;
+		e = fault("restore", "registers", err);
+		if (e == 0)
 			e = finish_task(f, i, err);
+	}
 	return e;
 }
 
@@ -364,7 +372,11 @@ int restore_finish(struct restore *r, pid_t root, struct restore_result *ret, st
 	if (e == 0)
 		e = play_all(&f, err);
 	if (e == 0)
+		e = fault("restore", "before-run", err);
+	if (e == 0)
 		e = before_run(&f, err);
+	if (e == 0)
+		e = fault("restore", "let-go", err);
 	if (e == 0)
 		let_go(&f);
 	else

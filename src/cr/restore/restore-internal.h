@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <stdatomic.h>
 
+#include "base/guard.h"
 #include "cr/file/file.h"
 #include "cr/mem/mm.h"
 #include "cr/restore/restore.h"
@@ -54,12 +55,14 @@ struct restore {
 	const struct image *img;
 	struct restore_opts opts;
 	struct file_restore *files;
-	int procfd; /* of our own /proc; moved above base */
+	int procfd;  /* of our own /proc; both above base */
+	int self_fd; /* pidfd of the coordinator */
 	int root_fd;
 	struct plan_task *tasks; /* [0]: the root; makers stand before those they make */
 	size_t n, n_records, n_threads;
 	struct restore_shared *shared;
 	size_t shared_size;
+	struct guard net_guard;
 	pid_t root;		/* 0: not made yet */
 	const pid_t *host_pids; /* by task, while before_run is called */
 };
@@ -74,7 +77,9 @@ pid_t clone_at(const struct clone_args *args);
 void task_fail(struct restore *r, const struct err *err) __attribute__((noreturn));
 /* task-play.c: writes the tapes of task @index into its boot area, and plays. @pages_fd ≥ base. */
 void task_play(struct restore *r, size_t index, int pages_fd) __attribute__((noreturn));
-/* stage.c: futex(2) on the shared stage. */
-void stage_arrive(struct restore *r, enum stage next);
+/* In task @index: fails when a child that is to live has died (by the OOM killer, say). */
+void task_check_children(struct restore *r, size_t index);
+/* stage.c: futex(2) on the shared stage. @index: who arrives. */
+void stage_arrive(struct restore *r, size_t index, enum stage next);
 int stage_collect(struct restore *r, enum stage done, struct err *err);
 void stage_open(struct restore *r, enum stage next);

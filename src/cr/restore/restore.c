@@ -78,6 +78,32 @@ static int check_vdso(const struct image *img, struct err *err)
 	return err_hint(err, "restore it on that kernel: programs use its vdso");
 }
 
+/* A lock that the root has made in a namespace that outlives the tree. */
+static void unlock_network(void *arg)
+{
+	struct restore *r = arg;
+
+	/* In a namespace of the tree's own the lock went with it; then there is none here either.
+	 */
+	if (r->shared->net_locked)
+		(void)net_lock_release(
+			r->img, -EBADF, NULL); /* whoever asks has an error already */
+}
+
+/* Out of the way of the slots that the tasks fill. Takes @fd over, which may be an error. */
+static int keep_above(struct restore *r, int fd, int *ret, const char *what, struct err *err)
+{
+	int moved = fd < 0 ? fd : fd_move_above(fd, file_restore_base(r->files));
+
+	if (moved < 0) {
+		if (fd >= 0)
+			(void)close(fd); /* never used */
+		return err_set(err, moved, "cannot keep %s open", what);
+	}
+	*ret = moved;
+	return 0;
+}
+
 int restore_new(const struct image *img, const struct restore_opts *opts, struct restore **ret,
 	struct err *err)
 {
@@ -97,23 +123,18 @@ int restore_new(const struct image *img, const struct restore_opts *opts, struct
 		return err_oom(err);
 	r->img = img;
 	r->opts = *opts;
-	r->procfd = -EBADF;
+	r->procfd = r->self_fd = -EBADF;
 	e = plan_tasks(r, err);
 	if (e == 0)
 		e = file_restore_new(img, &fo, &r->files, err);
 	if (e == 0)
 		e = make_shared(r, err);
-	if (e == 0) {
-		r->procfd = proc_open(err);
-		e = MIN(r->procfd, 0);
-	}
-	if (e == 0) {
-		e = fd_move_above(r->procfd, file_restore_base(r->files));
-		if (e < 0)
-			(void)err_set(err, e, "cannot keep '/proc' open");
-		else
-			r->procfd = e;
-	}
+	if (e == 0 && net_lock_guard(img))
+		e = guard_start(unlock_network, r, &r->net_guard, err);
+	if (e == 0)
+		e = keep_above(r, proc_open(err), &r->procfd, "'/proc'", err);
+	if (e == 0)
+		e = keep_above(r, sys_pidfd_open(getpid(), 0), &r->self_fd, "a pidfd", err);
 	if (e < 0) {
 		restore_free(r);
 		return e;
@@ -127,14 +148,15 @@ void restore_free(struct restore *r)
 	if (!r)
 		return;
 	file_restore_free(r->files);
-	/* In a namespace of the tree's own the lock went with it; then there is none here either.
-	 */
-	if (r->shared && r->shared->net_locked)
-		(void)net_lock_release(r->img, -EBADF, NULL); /* the first error is the one */
+	if (r->shared)
+		unlock_network(r);
+	guard_done(&r->net_guard);
 	if (r->shared)
 		(void)munmap(r->shared, r->shared_size); /* ours, whole */
 	if (r->procfd >= 0)
 		(void)close(r->procfd); /* a directory */
+	if (r->self_fd >= 0)
+		(void)close(r->self_fd); /* a handle */
 	free(r->tasks);
 	free(r);
 }

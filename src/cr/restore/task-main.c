@@ -4,6 +4,7 @@
  * takes its place in session and group, fills its fds, and plays its tape. All signals are blocked.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -111,6 +112,27 @@ static void wait_children(struct restore *r, size_t self, bool helpers)
 		fail(r, &r->tasks[self], -errno, "reset the signals of");
 }
 
+void task_check_children(struct restore *r, size_t index)
+{
+	struct err err = {0};
+	siginfo_t info;
+	size_t i;
+
+	for (i = 1; i < r->n; i++) {
+		const struct plan_task *t = &r->tasks[i];
+
+		if (!t->rec || t->rec->parent != index + 1 ||
+			t->rec->state == KIST__TASK_STATE__ZOMBIE)
+			continue;
+		info.si_pid = 0;
+		if (waitid(P_PID, t->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid)
+			continue;
+		err_setx(&err, -ECHILD, "task %d (%s) %s during the restore", t->pid, name_of(t),
+			info.si_code == CLD_EXITED ? "ended" : "was killed");
+		task_fail(r, &err);
+	}
+}
+
 static void die_as_zombie(const Kist__Task *rec)
 {
 	const struct rlimit none = {0};
@@ -133,8 +155,6 @@ static void take_place(struct restore *r, size_t index)
 	struct plan_task *t = &r->tasks[index];
 	struct err err = {0};
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		fail(r, t, -errno, "prepare");
 	fork_phase(r, index, FORK_BEFORE_SETSID);
 	if (t->sid == t->pid && getsid(0) != t->pid && setsid() < 0)
 		fail(r, t, -errno, "make a session for");
@@ -142,13 +162,13 @@ static void take_place(struct restore *r, size_t index)
 		task_fail(r, &err);
 	fork_phase(r, index, FORK_AFTER_SETSID);
 	fork_phase(r, index, FORK_SIBLING);
-	stage_arrive(r, STAGE_LEAD);
+	stage_arrive(r, index, STAGE_LEAD);
 	if (t->pgid == t->pid && getpgrp() != t->pid && setpgid(0, 0) < 0)
 		fail(r, t, -errno, "make a process group for");
-	stage_arrive(r, STAGE_JOIN);
+	stage_arrive(r, index, STAGE_JOIN);
 	if (getpgrp() != t->pgid && setpgid(0, t->pgid) < 0)
 		fail(r, t, -errno, "join the process group of");
-	stage_arrive(r, STAGE_FILES);
+	stage_arrive(r, index, STAGE_FILES);
 	if (!t->rec)
 		_exit(0);
 	wait_children(r, index, true);
@@ -247,6 +267,20 @@ static int finish_files(struct restore *r, struct err *err)
 	return file_restore_last(r->files, err);
 }
 
+/* We die with who made us; that may have happened already. */
+static void die_with_parent(struct restore *r, size_t index)
+{
+	const struct plan_task *t = &r->tasks[index];
+	struct pollfd coordinator = {.fd = r->self_fd, .events = POLLIN};
+	size_t parent = t->rec && index ? t->rec->parent - 1 : t->maker;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		fail(r, t, -errno, "prepare");
+	/* The root may be in a pid namespace where it sees no parent. */
+	if (index ? getppid() != r->tasks[parent].pid : poll(&coordinator, 1, 0) > 0)
+		_exit(1);
+}
+
 void task_main(struct restore *r, size_t index)
 {
 	struct plan_task *t = &r->tasks[index];
@@ -259,6 +293,7 @@ void task_main(struct restore *r, size_t index)
 	sigfillset(&all);
 	sigdelset(&all, SIGTRAP);
 	sigprocmask(SIG_SETMASK, &all, NULL);
+	die_with_parent(r, index);
 	if (index == 0)
 		e = open_files(r, &err);
 	if (e < 0)
@@ -269,12 +304,12 @@ void task_main(struct restore *r, size_t index)
 		e = fill(r, t, &pages_fd, &err);
 	if (e < 0)
 		task_fail(r, &err);
-	stage_arrive(r, STAGE_LAST);
+	stage_arrive(r, index, STAGE_LAST);
 	if (index == 0)
 		e = finish_files(r, &err);
 	if (e < 0)
 		task_fail(r, &err);
-	stage_arrive(r, STAGE_MEMORY);
+	stage_arrive(r, index, STAGE_MEMORY);
 	if (zombie)
 		die_as_zombie(t->rec);
 	wait_children(r, index, false);

@@ -165,7 +165,7 @@ void task_play(struct restore *r, size_t index, int pages_fd)
 		task_fail(r, &err);
 	player = p.boot.addr;
 	leave_rseq();
-	stage_arrive(r, STAGE_PLAY);
+	stage_arrive(r, index, STAGE_PLAY);
 	__asm__ volatile("jmp *%0" : : "r"(player), "D"(p.rows) : "memory");
 	__builtin_unreachable();
 }

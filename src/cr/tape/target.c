@@ -438,9 +438,24 @@ int target_play(struct target *t, size_t thread, struct tape *tape, struct err *
 	return tape_check(tape->rows, tape->n, (stopped - rows) / sizeof(*tape->rows), err);
 }
 
-void target_put_back(struct target *t)
+void target_rest(struct target *t)
 {
 	struct target_thread *th;
+	size_t i;
+
+	for (i = 0; i < t->n_threads; i++) {
+		th = &t->threads[i];
+		if (!th->driven)
+			continue;
+		(void)thread_park(th->tid, NULL); /* dying ones fail here and below */
+		(void)thread_set_gp(th->tid, &th->regs.gp, NULL);
+		(void)thread_set_sigmask(th->tid, th->sigmask, NULL);
+		th->driven = false;
+	}
+}
+
+void target_put_back(struct target *t)
+{
 	int64_t res;
 	size_t i;
 
@@ -448,16 +463,10 @@ void target_put_back(struct target *t)
 		(void)target_syscall(t, SYS_munmap, (const uint64_t[6]){t->area, t->area_size},
 			&res, NULL); /* it is dying, or the area stays */
 	t->area = 0;
-	for (i = 0; i < t->n_threads; i++) {
-		th = &t->threads[i];
-		if (th->driven)
-			(void)thread_park(th->tid, NULL); /* dying ones fail here and below */
-		if (th->driven || th->changed)
-			(void)thread_set_gp(th->tid, &th->regs.gp, NULL);
-		if (th->driven)
-			(void)thread_set_sigmask(th->tid, th->sigmask, NULL);
-		th->driven = false;
-	}
+	for (i = 0; i < t->n_threads; i++)
+		if (t->threads[i].changed && !t->threads[i].driven)
+			(void)thread_set_gp(t->threads[i].tid, &t->threads[i].regs.gp, NULL);
+	target_rest(t);
 }
 
 void target_detach(struct target *t)

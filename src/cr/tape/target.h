@@ -54,6 +54,11 @@ void target_done(struct target *t);
  */
 int target_stop(struct target *t, int timeout_ms, struct err *err);
 /*
+ * Puts registers and masks back of the threads that ran calls for us: if we are killed now, the
+ * task runs on as it was. For the parts of a dump that take long; it can be driven again.
+ */
+void target_rest(struct target *t);
+/*
  * Removes the injected area, puts registers and masks back: the task is as it was, but stopped.
  * Goes on after failures (of dying threads); safe to call at any time.
  */
