@@ -87,7 +87,7 @@ int container_stop(struct container *c, int timeout_s, struct err *err)
 			return r;
 	}
 	r = container_kill(c, SIGTERM, err);
-	if (r < 0)
+	if (r < 0 && !(r == -ESRCH && c->pidfd >= 0)) /* that one has just ended by itself */
 		return r;
 	r = wait_end(c->pidfd, timeout_s * 1000);
 	if (r == -ETIMEDOUT) {
