@@ -37,6 +37,8 @@ static int set_option(
 		a->opts.timeout_ms = (int)(seconds * 1000);
 	} else if (strcmp(o->name, "leave-running") == 0) {
 		a->opts.leave_running = true;
+	} else if (strcmp(o->name, "sync") == 0) {
+		a->opts.sync = true;
 	} else if (strcmp(o->name, "ext-unix") == 0) {
 		a->opts.ext_unix = true;
 	} else if (strcmp(o->name, "shell-job") == 0) {
@@ -143,6 +145,8 @@ const struct verb verb_checkpoint = {
 			{'o', "output", "DIR", "the image's directory: empty, or made"},
 			{0, "pid", "PID", "the tree below this process of the host"},
 			{0, "leave-running", NULL, "let it go on afterwards"},
+			{0, "sync", NULL,
+				"be on the disk before anything is ended: outlive a power cut"},
 			{0, "shell-job", NULL, "accept a terminal from outside the tree"},
 			{0, "ext-unix", NULL, "accept unix sockets connected to outside"},
 			{0, "timeout", "SECONDS", "how long a process may take to stop (10)"},

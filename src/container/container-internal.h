@@ -10,8 +10,6 @@
 #include "container/tiny/start.h"
 #include "security/security.h"
 
-#define CONTAINER_ROOT_DEFAULT "/run/kist"
-
 #define STATE_FILE  "state.json"
 #define PARAMS_FILE "params.json" /* container_params; written before the first state */
 #define EXIT_FILE   "exit"	  /* status as the monitor saw it, until it is in the state */

@@ -18,6 +18,8 @@
 #include "container/params.h"
 #include "net/bridge.h"
 
+#define CONTAINER_ROOT_DEFAULT "/run/kist" /* mode 0711, made when it is missing */
+
 enum container_status {
 	CONTAINER_CREATING, /* being made, or what a killed kist left of that */
 	CONTAINER_CREATED,  /* set up, waits for the start */

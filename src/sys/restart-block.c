@@ -5,9 +5,12 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/bpf.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -17,6 +20,7 @@
 #define WORDS_MAX  9 /* of struct restart_block; the kernel prints 12 values at most */
 #define INSNS_MAX  128
 #define OUTPUT_MAX (1u << 30)
+#define CACHE	   "kernel-waits"
 #define NSEC	   UINT64_C(1000000000)
 
 /* Where things are in the running kernel. Bytes. */
@@ -111,7 +115,7 @@ static int find_one_of(const struct btf *btf, const char *type, const char *path
 	return r;
 }
 
-static int find_layout(struct layout *l, struct err *err)
+static int search_layout(struct layout *l, struct err *err)
 {
 	const struct {
 		const char *type, *path;
@@ -160,6 +164,60 @@ static int find_layout(struct layout *l, struct err *err)
 		return err_setx(err, -EOPNOTSUPP,
 			"this kernel keeps interrupted waits in a form that is not known");
 	return 0;
+}
+
+/*
+ * The search goes through 5 MB of type information, most of a small dump's time: what it found is
+ * kept in a file for as long as the kernel is the same.
+ */
+struct kept {
+	char key[256];
+	struct layout layout;
+};
+
+static int make_key(char *key, size_t size)
+{
+	struct utsname u;
+	struct stat st;
+
+	memset(key, 0, size);
+	if (uname(&u) < 0 || stat("/sys/kernel/btf/vmlinux", &st) < 0)
+		return -errno;
+	snprintf(key, size, KIST_VERSION " %zu %s %s %lld", sizeof(struct kept), u.release,
+		u.version, (long long)st.st_size);
+	return 0;
+}
+
+/* Only what is ours and nobody else could write is believed. */
+static bool load_layout(int dirfd, const char *key, struct layout *ret)
+{
+	autoclose int fd = openat(dirfd, CACHE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	struct kept k;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+		st.st_mode & 022 || st.st_size != sizeof(k) ||
+		io_read(fd, &k, sizeof(k)) != sizeof(k) || memcmp(k.key, key, sizeof(k.key)) != 0)
+		return false;
+	*ret = k.layout;
+	return true;
+}
+
+static int find_layout(const char *cache, struct layout *l, struct err *err)
+{
+	autoclose int dirfd = -EBADF;
+	struct kept k = {0};
+	int r;
+
+	if (cache && make_key(k.key, sizeof(k.key)) == 0)
+		dirfd = open(cache, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dirfd >= 0 && load_layout(dirfd, k.key, l))
+		return 0;
+	r = search_layout(l, err);
+	k.layout = *l;
+	if (r == 0 && dirfd >= 0)
+		(void)file_swap_at(dirfd, CACHE, &k, sizeof(k), 0600); /* or searched anew */
+	return r;
 }
 
 /* --- the program */
@@ -465,7 +523,7 @@ void restart_reader_free(struct restart_reader *reader)
 	free(reader);
 }
 
-int restart_reader_new(struct restart_reader **ret, struct err *err)
+int restart_reader_new(const char *cache, struct restart_reader **ret, struct err *err)
 {
 	struct restart_reader *reader = calloc(1, sizeof(*reader));
 	struct wanted nobody = {0};
@@ -475,7 +533,7 @@ int restart_reader_new(struct restart_reader **ret, struct err *err)
 	if (!reader)
 		return err_oom(err);
 	reader->link = -EBADF;
-	r = find_layout(&reader->layout, err);
+	r = find_layout(cache, &reader->layout, err);
 	if (r == 0)
 		r = attach(reader, 0, err);
 	if (r == 0)
@@ -511,7 +569,7 @@ int restart_reader_read(struct restart_reader *reader, const pid_t *tids, size_t
 int restart_block_read(pid_t tid, struct restart_info *ret, struct err *err)
 {
 	struct restart_reader *reader;
-	int r = restart_reader_new(&reader, err);
+	int r = restart_reader_new(NULL, &reader, err);
 
 	if (r < 0)
 		return r;

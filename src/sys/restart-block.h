@@ -36,12 +36,12 @@ struct restart_info {
 };
 
 /*
- * Finds the offsets, loads the program, attaches it: 7-20 ms, to be done before anything is
- * frozen. -EOPNOTSUPP with its text where the kernel has no BPF iterator or type information,
- * -EPERM without the rights.
+ * Finds the offsets (7-20 ms, or at once from the file that an earlier call has left in the
+ * directory @cache; NULL: none), loads the program, attaches it. -EOPNOTSUPP with its text where
+ * the kernel has no BPF iterator or type information, -EPERM without the rights.
  */
 struct restart_reader;
-int restart_reader_new(struct restart_reader **ret, struct err *err);
+int restart_reader_new(const char *cache, struct restart_reader **ret, struct err *err);
 void restart_reader_free(struct restart_reader *reader);
 /*
  * Reads the restart blocks of @n threads (ids as our pid namespace has them) in one pass over all

@@ -17,6 +17,8 @@ struct mount_attr;
 int sys_pidfd_open(pid_t pid, unsigned int flags);
 int sys_pidfd_getfd(int pidfd, int fd);
 int sys_pidfd_send_signal(int pidfd, int sig, const siginfo_t *info);
+/* Frees the memory of a dying process beside its own exit; process_mrelease(2), Linux 5.15. */
+int sys_process_mrelease(int pidfd);
 /* clone3(2): 0 in the child, the pid in the parent. Only without CLONE_VM (the stack is copied). */
 pid_t sys_clone3(const struct clone_args *args);
 /* kcmp(2): 0 equal, 1 and 2 an order, 3 different without order. */

@@ -38,10 +38,11 @@ def nft_tables():
 
 
 def run_files():
-    """But for the directories of the bridge's lease books and the locks in them, which stay."""
+    """But for the bridge's lease books with their locks, and what was learnt of the kernel."""
     found = {os.path.join(where, name) for where, dirs, files in os.walk("/run/kist")
              for name in dirs + files}
-    return {f for f in found if not re.fullmatch("/run/kist/net(/[0-9]+(/net-leases.lock)?)?", f)}
+    stays = "/run/kist/(net(/[0-9]+(/net-leases.lock)?)?|kernel-waits)"
+    return {f for f in found if not re.fullmatch(stays, f)}
 
 
 def scratch_files():

@@ -307,7 +307,7 @@ static void test_threads(void **state)
 	int i;
 
 	assert_int_equal(image_writer_new(d->fd, &w, &err), 0);
-	image_writer_no_sync(w);
+	image_writer_sync(w);
 	for (i = 0; i < 4; i++) {
 		p[i] = (struct putter){.w = w};
 		assert_int_equal(pthread_create(&t[i], NULL, put_many, &p[i]), 0);

@@ -29,7 +29,6 @@ static int prepare(enum record_type type, ProtobufCMessage **msgs, struct err *e
 	assert_non_null(mkdtemp(dir));
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(image_writer_new(fd, &w, err), 0);
-	image_writer_no_sync(w);
 	for (; *msgs; msgs++)
 		assert_int_equal(image_put(w, type, *msgs, err), 0);
 	assert_int_equal(image_writer_finish(w, err), 0);

@@ -5,15 +5,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -292,7 +295,7 @@ static void one_pass_tells_many(void **state)
 	}
 	tids[THREADS] = tids[0];	/* twice is fine */
 	tids[THREADS + 1] = 0x3fffffff; /* nobody */
-	r = restart_reader_new(&reader, &err);
+	r = restart_reader_new(NULL, &reader, &err);
 	if (r == 0) {
 		r = restart_reader_read(reader, tids, THREADS + 2, info, &err);
 		restart_reader_free(reader);
@@ -315,6 +318,40 @@ static void one_pass_tells_many(void **state)
 	free(info);
 }
 
+/* What is learnt of the kernel is kept, and not believed when it is cut or another's. */
+static void the_search_is_kept(void **state)
+{
+	char dir[] = "/tmp/kist-test-XXXXXX", path[64];
+	struct restart_reader *reader;
+	struct err err = {0};
+	struct stat st;
+	int i, r, fd;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/kernel-waits", dir);
+	for (i = 0; i < 4; i++) {
+		r = restart_reader_new(dir, &reader, &err);
+		if (r < 0)
+			break;
+		restart_reader_free(reader);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 077, 0);
+		assert_true(st.st_size > 256);
+		if (i == 1)
+			assert_int_equal(truncate(path, 100), 0);
+		if (i != 2)
+			continue;
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		assert_int_equal(pwrite(fd, "another", 7, 0), 7);
+		assert_int_equal(close(fd), 0);
+	}
+	(void)unlink(path); /* not there when nothing could be read */
+	assert_int_equal(rmdir(dir), 0);
+	if (r == -EOPNOTSUPP || r == -EPERM)
+		skip();
+	assert_int_equal(r, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +361,7 @@ int main(void)
 		cmocka_unit_test(poll_tells_its_end),
 		cmocka_unit_test(futex_tells_its_end),
 		cmocka_unit_test(one_pass_tells_many),
+		cmocka_unit_test(the_search_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,6 +218,10 @@ int dump_kill(struct dump *d, struct err *err)
 		if (r < 0 && r != -ESRCH)
 			return err_set(err, r, "cannot end process %d (%s)", t->pid, t->comm);
 	}
+	/* Half the way for large ones: they are freed from both ends. Without it they end alone. */
+	for (i = d->n; i > 0; i--)
+		if (!d->tasks[i - 1]->target.zombie)
+			(void)sys_process_mrelease(d->tasks[i - 1]->target.pidfd);
 	/* Children first again: the first process of a pid namespace ends behind all others. */
 	for (i = d->n; i > 0; i--) {
 		struct target *t = &d->tasks[i - 1]->target;

@@ -46,6 +46,8 @@ static int open_image(struct dump *d, int dirfd, struct err *err)
 	int r;
 
 	r = image_writer_new(dirfd, &d->writer, err);
+	if (r == 0 && d->opts->sync)
+		image_writer_sync(d->writer);
 	if (r == 0 && uname(&u) == 0)
 		r = image_put_info(d->writer, "kernel", u.release, err);
 	if (r == 0)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* How much of their sleep interrupted threads had left, all of the tree in one pass. */
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/log.h"
 #include "base/util.h"
+#include "container/container.h"
 #include "cr/dump/dump-internal.h"
 #include "sys/restart-block.h"
 
@@ -51,7 +53,8 @@ static int read_ends(struct sleepers *s, struct err *err)
 		return err_oom(err);
 	for (i = 0; i < s->n; i++)
 		tids[i] = s->threads[i]->tid;
-	r = restart_reader_new(&reader, &why);
+	(void)mkdir(CONTAINER_ROOT_DEFAULT, 0711); /* without it nothing is kept */
+	r = restart_reader_new(CONTAINER_ROOT_DEFAULT, &reader, &why);
 	if (r == 0)
 		r = restart_reader_read(reader, tids, s->n, infos, &why);
 	restart_reader_free(reader);

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 #include <pthread.h>
-#include <xxhash.h>
+#include KIST_XXHASH
 
 #include "base/buf.h"
 #include "cr/image/image.h"
@@ -26,6 +26,7 @@ bool image_name_valid(const char *name);
 /* ---- stream.c: a new file whose bytes are hashed as they pass ---- */
 struct stream {
 	int fd;
+	bool sync; /* set by the caller of stream_open */
 	uint64_t size;
 	XXH3_state_t *hash;
 	char name[IMAGE_NAME_MAX + 1];
@@ -33,8 +34,8 @@ struct stream {
 int stream_open(struct stream *s, int dirfd, const char *name, struct err *err);
 int stream_writev(struct stream *s, const struct iovec *iov, size_t n, struct err *err);
 int stream_write(struct stream *s, const void *data, size_t len, struct err *err);
-/* Syncs if @sync, closes; the hash is in *ret_hash. */
-int stream_finish(struct stream *s, bool sync, uint64_t *ret_hash, struct err *err);
+/* Syncs if s->sync, closes; the hash is in *ret_hash. */
+int stream_finish(struct stream *s, uint64_t *ret_hash, struct err *err);
 void stream_done(struct stream *s);
 
 /* ---- manifest.c ---- */
@@ -82,7 +83,7 @@ int records_parse(
 /* ---- writer.c ---- */
 struct image_writer {
 	int dirfd;
-	bool finished, no_sync;
+	bool finished, sync;
 	pthread_mutex_t lock; /* manifest, state, names */
 	struct manifest manifest;
 	char **names; /* files made: removed when unfinished */

@@ -34,9 +34,9 @@ int image_put(struct image_writer *w, enum record_type type, const ProtobufCMess
 /* A small whole file ("config.json"). */
 int image_put_file(
 	struct image_writer *w, const char *name, const void *data, size_t len, struct err *err);
-/* For those who trade safety in a power cut for speed: nothing is brought to the disk by force. */
-void image_writer_no_sync(struct image_writer *w);
-/* Writes the manifest and syncs. After this, only image_writer_free. */
+/* What is written from now on is on the disk when image_writer_finish returns; fsync(2). */
+void image_writer_sync(struct image_writer *w);
+/* Writes the manifest. After this, only image_writer_free. */
 int image_writer_finish(struct image_writer *w, struct err *err);
 /* Without image_writer_finish before it: removes every file that was written. */
 void image_writer_free(struct image_writer *w);

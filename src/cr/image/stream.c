@@ -72,7 +72,7 @@ int stream_writev(struct stream *s, const struct iovec *iov, size_t n, struct er
 		for (skip += r; i < n && skip && skip >= iov[i].iov_len; i++)
 			skip -= iov[i].iov_len;
 	}
-	if (before / WRITEBACK_STEP != s->size / WRITEBACK_STEP)
+	if (s->sync && before / WRITEBACK_STEP != s->size / WRITEBACK_STEP)
 		(void)sync_file_range(s->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* only an early start */
 	return 0;
 }
@@ -84,11 +84,11 @@ int stream_write(struct stream *s, const void *data, size_t len, struct err *err
 	return stream_writev(s, &iov, 1, err);
 }
 
-int stream_finish(struct stream *s, bool sync, uint64_t *ret_hash, struct err *err)
+int stream_finish(struct stream *s, uint64_t *ret_hash, struct err *err)
 {
 	int r = 0;
 
-	if (sync && fsync(s->fd) < 0)
+	if (s->sync && fsync(s->fd) < 0)
 		r = err_set(err, -errno, "cannot bring the image file '%s' to the disk", s->name);
 	if (close(TAKE_FD(s->fd)) < 0 && r == 0)
 		r = err_set(err, -errno, "cannot close the image file '%s'", s->name);

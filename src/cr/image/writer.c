@@ -87,9 +87,9 @@ int image_writer_new(int dirfd, struct image_writer **ret, struct err *err)
 	return 0;
 }
 
-void image_writer_no_sync(struct image_writer *w)
+void image_writer_sync(struct image_writer *w)
 {
-	w->no_sync = true;
+	w->sync = w->state.sync = true;
 }
 
 int image_put_info(struct image_writer *w, const char *key, const char *value, struct err *err)
@@ -108,6 +108,7 @@ int writer_create(struct image_writer *w, struct stream *s, const char *name, st
 
 	if (r < 0)
 		return r;
+	s->sync = w->sync;
 	pthread_mutex_lock(&w->lock);
 	r = strv_push(&w->names, name);
 	pthread_mutex_unlock(&w->lock);
@@ -126,7 +127,7 @@ int writer_close(struct image_writer *w, struct stream *s, struct err *err)
 	int r;
 
 	memcpy(name, s->name, sizeof(name));
-	r = stream_finish(s, !w->no_sync, &hash, err);
+	r = stream_finish(s, &hash, err);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&w->lock);
@@ -209,8 +210,9 @@ int image_writer_finish(struct image_writer *w, struct err *err)
 		r = manifest_print(&w->manifest, &text, err);
 	if (r < 0)
 		return r;
-	r = file_replace_at(w->dirfd, IMAGE_MANIFEST, text.data, text.len, 0600);
-	if (r == 0 && !w->no_sync && fsync(w->dirfd) < 0) {
+	r = (w->sync ? file_replace_at : file_swap_at)(
+		w->dirfd, IMAGE_MANIFEST, text.data, text.len, 0600);
+	if (r == 0 && w->sync && fsync(w->dirfd) < 0) {
 		r = -errno;
 		(void)unlinkat(w->dirfd, IMAGE_MANIFEST, 0); /* all or nothing */
 	}
