@@ -205,7 +205,7 @@ def test_restore(kist, fault, name, images):
     t.check()
     t.end()
     assert {"create/spawn", "restore/play", "task/memory", "restore/let-go"} <= set(points), points
-    live = points.index("task/memory")  # the first point at which connections may be live again
+    live = points.index("restore/let-go")  # here connections are live, and end with the tasks
     for number, point in enumerate(points):
         if point.startswith(("create/", "child/")) and point not in ("create/payload", "child/last"):
             continue  # as in test_run
@@ -228,7 +228,7 @@ def test_restore(kist, fault, name, images):
             if number < live:
                 t.check()
                 t.end()
-            else:  # a connection that was live has ended with what was killed
+            else:
                 t.sock.close()
                 kist("rm", "-f", name)
 

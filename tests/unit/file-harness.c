@@ -148,7 +148,8 @@ static void restored(struct world *w, const struct world_case *c, int image)
 			_exit(0);
 		}
 	}
-	if (file_restore_task(r, 1, &w->err) < 0 || file_restore_last(r, &w->err) < 0)
+	if (file_restore_task(r, 1, &w->err) < 0 || file_restore_last(r, &w->err) < 0 ||
+		file_restore_live(r, &w->err) < 0)
 		world_fail(w, "task 1: %s", w->err.text);
 	if (c->look2) {
 		CHECK(w, write(go[1], "", 1) == 1);

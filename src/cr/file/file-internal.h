@@ -31,10 +31,9 @@ struct file_kind {
 	int (*dump)(struct file_dump *d, const struct fd_view *v, uint32_t id, struct err *err);
 	/* After all tasks are seen (peers, targets), in the order of the table. NULL: nothing. */
 	int (*dump_finish)(struct file_dump *d, struct err *err);
-	/* The image is whole, the tasks are about to be killed (file_dump_commit). NULL: nothing.
-	 */
+	/* file_dump_commit. NULL: nothing. */
 	void (*dump_commit)(struct file_dump *d);
-	/* The dump is over (file_dump_free): frees what file_dump_state holds. NULL: nothing. */
+	/* Frees what file_dump_state holds. NULL: nothing. */
 	void (*dump_done)(struct file_dump *d);
 	/* Checks one record before anything is created. */
 	int (*check)(struct file_restore *r, const ProtobufCMessage *msg, struct err *err);
@@ -50,6 +49,8 @@ struct file_kind {
 	int (*task)(struct file_restore *r, const ProtobufCMessage *msg, struct err *err);
 	/* file_restore_last. NULL: nothing. */
 	int (*last)(struct file_restore *r, const ProtobufCMessage *msg, struct err *err);
+	/* file_restore_live; file_restore_fd is the coordinator's own fd of it. NULL: nothing. */
+	int (*live)(struct file_restore *r, const ProtobufCMessage *msg, struct err *err);
 };
 
 extern const struct file_kind *const file_kinds[]; /* NULL-terminated, file-kinds.c */

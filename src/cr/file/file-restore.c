@@ -5,12 +5,14 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "base/io.h"
 #include "base/util.h"
 #include "cr/file/restore-internal.h"
 #include "sys/proc.h"
+#include "sys/syscall.h"
 
 /* ---- planning ---- */
 
@@ -54,6 +56,11 @@ static int plan_entry(struct file_restore *r, const struct file_kind *kind,
 	return 0;
 }
 
+static size_t live_size(const struct file_restore *r)
+{
+	return (r->n_entries + 1) * sizeof(*r->live);
+}
+
 static int plan_entries(struct file_restore *r, struct err *err)
 {
 	size_t i, k, n = 0;
@@ -65,6 +72,12 @@ static int plan_entries(struct file_restore *r, struct err *err)
 	if (!r->entries)
 		return err_oom(err);
 	r->n_entries = n;
+	r->live =
+		mmap(NULL, live_size(r), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (r->live == MAP_FAILED) {
+		r->live = NULL;
+		return err_oom(err);
+	}
 	for (k = 0; file_kinds[k]; k++) {
 		for (i = 0; file_kinds[k]->open && i < image_count(r->img, file_kinds[k]->record);
 			i++) {
@@ -189,6 +202,8 @@ void file_restore_free(struct file_restore *r)
 	autoclose_p(&r->procfd);
 	if (r->own_root)
 		autoclose_p(&r->root_fd);
+	if (r->live)
+		(void)munmap(r->live, live_size(r)); /* ours, whole */
 	free(r->entries);
 	free(r->tables);
 	free(r);
@@ -299,6 +314,8 @@ int file_store(struct file_restore *r, uint32_t id, int fd, struct err *err)
 			       : high;
 	}
 	e->fd = high;
+	if (e->kind->live)
+		r->live[id] = high;
 	return 0;
 }
 
@@ -368,4 +385,39 @@ int file_restore_open(struct file_restore *r, struct err *err)
 		r->entries[i].spare = -EBADF;
 	}
 	return lock_take_all(r, err);
+}
+
+/* ---- going live ---- */
+
+int file_restore_hold(struct file_restore *r, int pidfd, struct err *err)
+{
+	size_t i;
+
+	raise_limit();
+	for (i = 1; i <= r->n_entries; i++) {
+		struct file_entry *e = &r->entries[i];
+
+		if (!r->live[i])
+			continue;
+		e->fd = sys_pidfd_getfd(pidfd, r->live[i]);
+		if (e->fd < 0)
+			return err_set(
+				err, e->fd, "cannot hold open file %zu (%s)", i, e->kind->name);
+	}
+	return 0;
+}
+
+int file_restore_live(struct file_restore *r, struct err *err)
+{
+	size_t i;
+	int c;
+
+	for (i = 1; i <= r->n_entries; i++) {
+		const struct file_entry *e = &r->entries[i];
+
+		c = e->fd >= 0 && e->kind->live ? e->kind->live(r, e->msg, err) : 0;
+		if (c < 0)
+			return err_wrap(err, "open file %zu (%s)", i, e->kind->name);
+	}
+	return 0;
 }

@@ -101,6 +101,16 @@ int file_restore_task(struct file_restore *r, uint32_t task, struct err *err);
 /* In the root task, when every task has its slots: what has to wait for all (owners, seals). */
 int file_restore_last(struct file_restore *r, struct err *err);
 /*
+ * In the coordinator, which has called file_restore_new but opened nothing: takes what is to go
+ * live at last from the root task (@pidfd) while that still has it in the store; pidfd_getfd(2).
+ */
+int file_restore_hold(struct file_restore *r, int pidfd, struct err *err);
+/*
+ * Behind everything else that can fail, before the tasks run: the outside sees us again.
+ * Connections leave repair mode; so those of a restore that failed can be restored again.
+ */
+int file_restore_live(struct file_restore *r, struct err *err);
+/*
  * Adds what task @id must do after its fds ≥ base are closed: POSIX locks, which a close of any
  * other fd of the file would drop again.
  */

@@ -114,4 +114,4 @@ int inet_udp_queue_set(int fd, const Kist__Inet *msg, struct err *err);
 struct file_restore;
 int inet_restore_check(struct file_restore *r, const ProtobufCMessage *m, struct err *err);
 int inet_restore_open(struct file_restore *r, const ProtobufCMessage *m, int pass, struct err *err);
-int inet_restore_last(struct file_restore *r, const ProtobufCMessage *m, struct err *err);
+int inet_restore_live(struct file_restore *r, const ProtobufCMessage *m, struct err *err);

@@ -168,7 +168,7 @@ static int reconnect(int fd, const Kist__Inet *msg, struct err *err)
 	return 0;
 }
 
-int inet_restore_last(struct file_restore *r, const ProtobufCMessage *m, struct err *err)
+int inet_restore_live(struct file_restore *r, const ProtobufCMessage *m, struct err *err)
 {
 	const Kist__Inet *msg = (const Kist__Inet *)m;
 	int fd = file_restore_fd(r, msg->desc->id), e;

@@ -427,5 +427,5 @@ const struct file_kind file_kind_inet = {
 	.dump_done = inet_done,
 	.check = inet_restore_check,
 	.open = inet_restore_open,
-	.last = inet_restore_last,
+	.live = inet_restore_live,
 };

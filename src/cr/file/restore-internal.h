@@ -24,6 +24,7 @@ struct file_restore {
 	bool own_root;		    /* root_fd is ours, above base */
 	struct file_entry *entries; /* [1 … n_entries] */
 	size_t n_entries;
+	int *live; /* by entry, shared with the root task: its fds of kinds that go live, or 0 */
 	const Kist__FdTable **tables; /* sorted by task */
 	size_t n_tables;
 	size_t unix_filled; /* unix sockets with their queues as they were */

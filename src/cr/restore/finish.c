@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "base/io.h"
 #include "base/util.h"
+#include "cr/nsdump/net-lock.h"
 #include "cr/restore/restore-internal.h"
 #include "sys/proc.h"
 #include "sys/syscall.h"
@@ -338,6 +339,35 @@ static void kill_all(struct finish *f)
 	reap(f->r->root);
 }
 
+/* The root task still has its store of open files: its tape will close it. */
+static int hold_files(struct restore *r, struct err *err)
+{
+	autoclose int pidfd = sys_pidfd_open(r->root, 0);
+
+	if (pidfd < 0)
+		return err_set(err, pidfd, "cannot open the restored process %d", r->root);
+	return file_restore_hold(r->files, pidfd, err);
+}
+
+/* The last thing that can fail: from here peers get answers. */
+static int go_live(struct restore *r, struct err *err)
+{
+	autoclose int netns = -EBADF;
+	char name[32];
+	int e;
+
+	snprintf(name, sizeof(name), "%d/ns/net", r->root);
+	netns = openat(r->procfd, name, O_RDONLY | O_CLOEXEC);
+	if (netns < 0)
+		return err_set(
+			err, -errno, "cannot open the network namespace of process %d", r->root);
+	e = net_lock_release(r->img, netns, err);
+	if (e < 0)
+		return e;
+	r->shared->net_locked = false;
+	return file_restore_live(r->files, err);
+}
+
 static int run_stages(struct finish *f, struct err *err)
 {
 	enum stage s;
@@ -345,6 +375,8 @@ static int run_stages(struct finish *f, struct err *err)
 
 	for (s = STAGE_FORK; e == 0 && s < STAGE_PLAY; s++) {
 		e = stage_collect(f->r, s, err);
+		if (e == 0 && s == STAGE_LAST)
+			e = hold_files(f->r, err);
 		if (e == 0 && s + 1 < STAGE_PLAY)
 			stage_open(f->r, s + 1);
 	}
@@ -375,6 +407,10 @@ int restore_finish(struct restore *r, pid_t root, struct restore_result *ret, st
 		e = fault("restore", "before-run", err);
 	if (e == 0)
 		e = before_run(&f, err);
+	if (e == 0)
+		e = fault("restore", "live", err);
+	if (e == 0)
+		e = go_live(r, err);
 	if (e == 0)
 		e = fault("restore", "let-go", err);
 	if (e == 0)

@@ -249,22 +249,12 @@ static int fill(struct restore *r, const struct plan_task *t, int *ret_pages, st
 	return e;
 }
 
-/* Connections are made behind the network lock, and go live when it is gone. */
+/* Connections are made behind the network lock, which goes away at the very end (go_live). */
 static int open_files(struct restore *r, struct err *err)
 {
 	int e = net_lock_restore(r->img, -EBADF, &r->shared->net_locked, err);
 
 	return e < 0 ? e : file_restore_open(r->files, err);
-}
-
-static int finish_files(struct restore *r, struct err *err)
-{
-	int e = net_lock_release(r->img, -EBADF, err);
-
-	if (e < 0)
-		return e;
-	r->shared->net_locked = false;
-	return file_restore_last(r->files, err);
 }
 
 /* We die with who made us; that may have happened already. */
@@ -306,7 +296,7 @@ void task_main(struct restore *r, size_t index)
 		task_fail(r, &err);
 	stage_arrive(r, index, STAGE_LAST);
 	if (index == 0)
-		e = finish_files(r, &err);
+		e = file_restore_last(r->files, &err);
 	if (e < 0)
 		task_fail(r, &err);
 	stage_arrive(r, index, STAGE_MEMORY);
