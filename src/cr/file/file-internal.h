@@ -31,9 +31,8 @@ struct file_kind {
 	int (*dump)(struct file_dump *d, const struct fd_view *v, uint32_t id, struct err *err);
 	/* After all tasks are seen (peers, targets), in the order of the table. NULL: nothing. */
 	int (*dump_finish)(struct file_dump *d, struct err *err);
-	/* file_dump_commit. NULL: nothing. */
-	void (*dump_commit)(struct file_dump *d);
-	/* Frees what file_dump_state holds. NULL: nothing. */
+	void (*dump_commit)(struct file_dump *d); /* file_dump_commit. NULL: nothing */
+	/* Frees file_dump_state's. NULL: nothing. */
 	void (*dump_done)(struct file_dump *d);
 	/* Checks one record before anything is created. */
 	int (*check)(struct file_restore *r, const ProtobufCMessage *msg, struct err *err);
