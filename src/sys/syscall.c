@@ -30,6 +30,11 @@ int sys_pidfd_send_signal(int pidfd, int sig, const siginfo_t *info)
 	return ret(syscall(SYS_pidfd_send_signal, pidfd, sig, info, 0));
 }
 
+int sys_userfaultfd(int flags)
+{
+	return ret(syscall(SYS_userfaultfd, flags | O_CLOEXEC));
+}
+
 int sys_process_mrelease(int pidfd)
 {
 	return ret(syscall(SYS_process_mrelease, pidfd, 0));

@@ -17,6 +17,7 @@ struct mount_attr;
 int sys_pidfd_open(pid_t pid, unsigned int flags);
 int sys_pidfd_getfd(int pidfd, int fd);
 int sys_pidfd_send_signal(int pidfd, int sig, const siginfo_t *info);
+int sys_userfaultfd(int flags);
 /* Frees the memory of a dying process beside its own exit; process_mrelease(2), Linux 5.15. */
 int sys_process_mrelease(int pidfd);
 /* clone3(2): 0 in the child, the pid in the parent. Only without CLONE_VM (the stack is copied). */

@@ -5,7 +5,7 @@
 
 #include "cr.h"
 
-#define LEN    (8ul << 20)
+#define LEN    (16ul << 20) /* enough for more than one thread */
 #define SPARSE (256ul << 30)
 
 static char *map(size_t len, int flags)
@@ -49,6 +49,9 @@ int main(int argc, char **argv)
 	cr_wait();
 	cr_reap(pid);
 	CHECK(cr_filled(priv, LEN, 1), "private memory");
+	CHECK(madvise(priv, LEN / 2, MADV_DONTNEED) == 0, "private memory is dropped");
+	CHECK(memcmp(priv + 4096, zero, 4096) == 0, "dropped after the restore");
+	cr_fill(priv, LEN, 1); /* for the next round */
 	CHECK(memcmp(holes + 16384, zero, 4096) == 0, "a dropped page");
 	for (i = 0; i < LEN; i += 16384) {
 		if (i != 16384)

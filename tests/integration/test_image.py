@@ -46,7 +46,7 @@ def test_sound(sound):
     r = image("show", sound)
     assert r.returncode == 0, r.stderr
     shown = json.loads(r.stdout)
-    assert shown["format"] == 1
+    assert shown["format"] == 2
     assert shown["info"]["container"] == "web"
     assert {f["name"] for f in shown["files"]} == set(FILES) - {"manifest.json"}
     contents = [x for x in shown["records"] if x["record"] == "content"]
@@ -76,9 +76,9 @@ def test_flip_and_cut_at_200_places(sound):
 
 def test_too_new(sound):
     path = sound / "manifest.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    text = refused(sound, "format 2")
-    assert "format 2" in text and "reads formats up to 1" in text
+    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
+    text = refused(sound, "format 3")
+    assert "format 3" in text and "reads formats up to 2" in text
 
 
 def test_missing_and_foreign_files(sound):

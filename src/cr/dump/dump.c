@@ -112,7 +112,8 @@ static int hook_exe(void *arg, struct target *t, uint32_t *ret_id, struct err *e
 	return file_dump_link(d->files, t, "exe", ret_id, err);
 }
 
-static int save_task(struct dump *d, struct dump_task *task, struct err *err)
+static int save_task(
+	struct dump *d, struct pages_pool *pool, struct dump_task *task, struct err *err)
 {
 	const struct mm_hooks hooks = {.arg = d, .mapping = hook_mapping, .exe = hook_exe};
 	struct target *t = &task->target;
@@ -127,7 +128,25 @@ static int save_task(struct dump *d, struct dump_task *task, struct err *err)
 	if (r == 0)
 		r = task_dump(d->writer, t, &task->ids, &links, err);
 	if (r == 0)
-		r = mm_dump(d->writer, t, &task->vmas, &hooks, err);
+		r = mm_dump(d->writer, pool, t, &task->vmas, &hooks, err);
+	return r;
+}
+
+static int save_tasks(struct dump *d, struct err *err)
+{
+	struct pages_pool *pool = NULL;
+	size_t i;
+	int r;
+
+	r = pages_pool_new(d->writer, &pool, err);
+	for (i = 0; r == 0 && i < d->n; i++) {
+		r = fault("dump", "task", err);
+		if (r == 0)
+			r = save_task(d, pool, d->tasks[i], err);
+	}
+	if (r == 0)
+		r = pages_pool_close(pool, err);
+	pages_pool_free(pool);
 	return r;
 }
 
@@ -165,7 +184,6 @@ static void rest_all(struct dump *d)
 
 static int save_all(struct dump *d, struct err *err)
 {
-	size_t i;
 	int r;
 
 	r = save_tree(d, err);
@@ -178,11 +196,8 @@ static int save_all(struct dump *d, struct err *err)
 		r = fault("dump", "lock", err);
 	if (r == 0)
 		r = lock_network(d, err);
-	for (i = 0; r == 0 && i < d->n; i++) {
-		r = fault("dump", "task", err);
-		if (r == 0)
-			r = save_task(d, d->tasks[i], err);
-	}
+	if (r == 0)
+		r = save_tasks(d, err);
 	if (r == 0)
 		r = fault("dump", "contents", err);
 	if (r == 0)

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "cr/image/image.h"
 
-#define IMAGE_FORMAT	   1u /* raised when an older kist could not read what a newer one writes */
+#define IMAGE_FORMAT	   2u /* raised when an older kist could not read what a newer one writes */
 #define IMAGE_MANIFEST	   "manifest.json"
 #define IMAGE_STATE	   "state.pb"
 #define IMAGE_CONTENT	   "content"

@@ -10,7 +10,10 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "base/workers.h"
 #include "cr/image/image-internal.h"
+
+#define PATIENCE (16u << 20) /* bytes for which no threads are started */
 
 /* O_NONBLOCK: a fifo put in place of a file must not hang us. */
 static int open_regular(
@@ -79,6 +82,37 @@ static int check_hash(int fd, const struct manifest_file *f, struct err *err)
 	else if (off < f->size || XXH3_64bits_digest(hash) != f->xxh3)
 		r = wrong_hash(f->name, err);
 	(void)XXH3_freeState(hash);
+	return r;
+}
+
+struct hash_job {
+	int fd;
+	const struct manifest_file *file;
+};
+
+static int hash_job(void *arg, unsigned int worker, const void *data, struct err *err)
+{
+	const struct hash_job *job = data;
+
+	return check_hash(job->fd, job->file, err);
+}
+
+static int check_hashes(const struct image *img, struct err *err)
+{
+	struct workers *w = NULL;
+	struct hash_job job;
+	size_t i;
+	int r;
+
+	r = workers_new(sizeof(job), PATIENCE, hash_job, NULL, &w, err);
+	for (i = 0; r == 0 && i < img->manifest.n_files; i++) {
+		job = (struct hash_job){img->fds[i], &img->manifest.files[i]};
+		if (strcmp(job.file->name, IMAGE_STATE) != 0)
+			r = workers_add(w, &job, job.file->size, err);
+	}
+	if (r == 0)
+		r = workers_wait(w, err);
+	workers_free(w);
 	return r;
 }
 
@@ -175,9 +209,8 @@ static int verify(struct image *img, struct err *err)
 		if (img->fds[i] < 0)
 			r = img->fds[i];
 	}
-	for (i = 0; r == 0 && i < n; i++)
-		if (strcmp(img->manifest.files[i].name, IMAGE_STATE) != 0)
-			r = check_hash(img->fds[i], &img->manifest.files[i], err);
+	if (r == 0)
+		r = check_hashes(img, err);
 	if (r == 0)
 		r = content_check(img, err);
 	return r;

@@ -42,7 +42,7 @@ int image_writer_finish(struct image_writer *w, struct err *err);
 void image_writer_free(struct image_writer *w);
 
 /*
- * A data file ("pages-7"): bytes appended in order, hashed as they pass. One writer thread a file.
+ * A data file ("pages-1"): bytes appended in order, hashed as they pass. One writer thread a file.
  * image_data_append returns the offset at which the bytes lie (a multiple of IMAGE_PAGE when every
  * append is); image_data_close adds the file to the manifest.
  */

@@ -219,7 +219,7 @@ static int check_head(const char *text, size_t len, json_t *root, struct err *er
 	}
 	if (!sound)
 		return damaged(err, "does not match its checksum");
-	if (!json_is_integer(format) || json_integer_value(format) != IMAGE_FORMAT)
+	if (!json_is_integer(format) || json_integer_value(format) < 1)
 		return damaged(err, "has no valid format number");
 	return 0;
 }

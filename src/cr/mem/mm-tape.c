@@ -5,15 +5,12 @@
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
 #include "base/util.h"
 #include "cr/mem/mm.h"
 
-#define PAGE	  4096ull
-#define USER_TOP  0x7ffffffff000ull
-#define IOV_BATCH 1024
-#define READ_MAX  (1ull << 30)
+#define PAGE	 4096ull
+#define USER_TOP 0x7ffffffff000ull
 
 #ifndef PR_SET_VMA
 #define PR_SET_VMA	     0x53564d41
@@ -33,19 +30,34 @@ static bool is_range(uint64_t start, uint64_t len, uint64_t align)
 	       len <= USER_TOP - start;
 }
 
-/* Extents ascend, lie inside the pages file, and (by the caller's walk) inside mappings. */
+/* The size of the data file of the @i-th extent. */
+static int file_size(
+	const struct image *img, const Kist__Mm *mm, size_t i, uint64_t *ret, struct err *err)
+{
+	size_t file = mm->n_extent_files ? mm->extent_files[i] : 0;
+	int r;
+
+	if (file >= mm->n_pages)
+		return err_setx(
+			err, -EBADMSG, "image: page extent %zu of task %u has no file", i, mm->id);
+	r = image_data_fd(img, mm->pages[file], ret, err);
+	return r < 0 ? err_wrap(err, "image: pages of task %u", mm->id) : 0;
+}
+
+/* Extents ascend, lie inside their files, and (by the caller's walk) inside mappings. */
 static int check_extents(const struct image *img, const Kist__Mm *mm, struct err *err)
 {
 	uint64_t size = 0, at = 0;
 	size_t i;
 
-	if (mm->n_extents % 3)
+	if (mm->n_extents % 3 || (mm->n_extent_files && mm->n_extent_files != mm->n_extents / 3))
 		return err_setx(err, -EBADMSG, "image: page extents of task %u are cut", mm->id);
-	if (mm->n_extents && (!mm->pages || image_data_fd(img, mm->pages, &size, err) < 0))
-		return err_wrap(err, "image: pages of task %u", mm->id);
 	for (i = 0; i < mm->n_extents; i += 3) {
 		const uint64_t *e = &mm->extents[i];
+		int r = file_size(img, mm, i / 3, &size, err);
 
+		if (r < 0)
+			return r;
 		if (!is_range(e[0], e[1], PAGE) || e[0] < at || e[2] % PAGE || e[2] > size ||
 			e[1] > size - e[2])
 			return err_setx(err, -EBADMSG, "image: page extent %zu of task %u is wrong",
@@ -228,38 +240,6 @@ static int add_map(
 	return 0;
 }
 
-/* preadv straight from the pages file into place, up to IOV_BATCH ranges a call. */
-static void add_reads(struct tape *t, const struct mm_env *env)
-{
-	const Kist__Mm *mm = env->mm;
-	struct iovec iov[IOV_BATCH];
-	size_t i = 0, n;
-	uint64_t off, len, done = 0, part;
-
-	while (i < mm->n_extents) {
-		off = mm->extents[i + 2] + done;
-		len = 0;
-		for (n = 0; n < IOV_BATCH && i < mm->n_extents && len < READ_MAX; n++) {
-			const uint64_t *e = &mm->extents[i];
-
-			if (e[2] + done != off + len)
-				break;
-			part = MIN(e[1] - done, READ_MAX - len);
-			iov[n].iov_base = (void *)(uintptr_t)(e[0] + done);
-			iov[n].iov_len = part;
-			len += part;
-			done += part;
-			if (done == e[1]) {
-				i += 3;
-				done = 0;
-			}
-		}
-		TAPE_ADD(t, "read pages", TAPE_STOP | TAPE_DATA(1), SYS_preadv, env->pages_fd,
-			tape_data(t, iov, n * sizeof(*iov)), n, off, 0);
-		tape_expect(t, len);
-	}
-}
-
 static const struct {
 	unsigned int bit;
 	int advice;
@@ -337,18 +317,10 @@ size_t mm_tape_size(const Kist__Mm *mm)
 		     sizeof(struct tape_row);
 		n += mm->vmas[i]->name ? strlen(mm->vmas[i]->name) + 64 : 0;
 	}
-	/* A row of reads ends at a hole in the file, at IOV_BATCH ranges, or at READ_MAX bytes. */
-	for (i = 0; i < mm->n_extents; i += 3)
-		n += sizeof(struct iovec) * 2 +
-		     (i % (3 * 256) == 0 ? 2 : 0) * sizeof(struct tape_row) +
-		     (mm->extents[i + 1] / READ_MAX + 1) * 8;
-	for (i = 3; i < mm->n_extents; i += 3)
-		if (mm->extents[i + 2] != mm->extents[i - 1] + mm->extents[i - 2])
-			n += sizeof(struct tape_row) + 64;
 	return n;
 }
 
-int mm_tape(struct tape *t, const struct mm_env *env, struct err *err)
+int mm_tape_map(struct tape *t, const struct mm_env *env, struct err *err)
 {
 	const Kist__Mm *mm = env->mm;
 	size_t i, at;
@@ -360,7 +332,14 @@ int mm_tape(struct tape *t, const struct mm_env *env, struct err *err)
 		r = add_map(t, env, mm->vmas[i], has_pages(mm, mm->vmas[i], &at), err);
 	if (r < 0)
 		return r;
-	add_reads(t, env);
+	return t->failed ? err_oom(err) : 0;
+}
+
+int mm_tape_finish(struct tape *t, const struct mm_env *env, struct err *err)
+{
+	const Kist__Mm *mm = env->mm;
+	size_t i, at;
+
 	for (i = at = 0; i < mm->n_vmas; i++)
 		add_finish(t, mm->vmas[i], has_pages(mm, mm->vmas[i], &at));
 	add_layout(t, env);

@@ -139,8 +139,7 @@ struct dump {
 	struct image_writer *w;
 	struct target *t;
 	const struct mm_hooks *hooks;
-	struct pages_reader *reader;
-	struct image_data *out;
+	struct pages_pool *pool;
 	int pagemap_fd;
 	struct pages_saved saved;
 	Kist__Mm mm;
@@ -186,7 +185,7 @@ static int dump_vma(struct dump *d, const struct vma *v, struct err *err)
 		r = d->hooks->mapping(d->hooks->arg, d->t, v, &m->file, err);
 	}
 	if (r == 0 && !(v->flags & MAP_SHARED))
-		r = pages_dump(d->reader, d->t, d->pagemap_fd, v, d->out, &d->saved, &guards, err);
+		r = pages_dump(d->pool, d->t, d->pagemap_fd, v, &guards, err);
 	m->guards = guards.ranges;
 	m->n_guards = guards.n;
 	return r;
@@ -232,19 +231,15 @@ static void dump_done(struct dump *d)
 	free(d->vmas);
 	free(d->ptrs);
 	pages_saved_done(&d->saved);
-	pages_reader_free(d->reader);
 	if (d->pagemap_fd >= 0)
 		(void)close(d->pagemap_fd); /* only read from */
 }
 
 static int dump_all(struct dump *d, const struct vma_list *vmas, struct buf *auxv, struct err *err)
 {
-	char name[32];
 	int r;
 
 	d->mm.id = d->t->id;
-	snprintf(name, sizeof(name), "pages-%u", d->t->id);
-	d->mm.pages = name;
 	d->pagemap_fd = openat(d->t->procfd, "pagemap", O_RDONLY | O_CLOEXEC);
 	if (d->pagemap_fd < 0)
 		return err_set(err, -errno, "cannot open the page map of process %d (%s)",
@@ -253,33 +248,33 @@ static int dump_all(struct dump *d, const struct vma_list *vmas, struct buf *aux
 	d->ptrs = calloc(vmas->n + 1, sizeof(*d->ptrs));
 	if (!d->vmas || !d->ptrs)
 		return err_oom(err);
-	r = pages_reader_new(&d->reader, err);
-	if (r == 0)
-		r = fill_layout(d->t, &d->mm, auxv, err);
+	r = fill_layout(d->t, &d->mm, auxv, err);
 	if (r == 0)
 		r = d->hooks->exe(d->hooks->arg, d->t, &d->mm.exe, err);
 	target_rest(d->t); /* what follows may take long */
 	if (r == 0)
-		r = image_data_new(d->w, name, &d->out, err);
-	if (r == 0)
 		r = dump_vmas(d, vmas, err);
-	if (d->out && r == 0)
-		r = image_data_close(d->out, err);
-	else if (d->out)
-		(void)image_data_close(d->out, NULL); /* the image is given up anyway */
+	if (r == 0)
+		r = pages_collect(d->pool, &d->saved, err);
 	if (r < 0)
 		return r;
 	d->mm.vmas = d->ptrs;
 	d->mm.n_vmas = d->n;
+	d->mm.pages = d->saved.names;
+	d->mm.n_pages = d->saved.n_names;
 	d->mm.extents = d->saved.extents;
-	d->mm.n_extents = d->saved.n_extents;
+	d->mm.n_extents = d->saved.n * 3;
+	if (d->saved.n_names > 1) {
+		d->mm.extent_files = d->saved.files;
+		d->mm.n_extent_files = d->saved.n;
+	}
 	return image_put(d->w, RECORD_MM, &d->mm.base, err);
 }
 
-int mm_dump(struct image_writer *w, struct target *t, const struct vma_list *vmas,
-	const struct mm_hooks *hooks, struct err *err)
+int mm_dump(struct image_writer *w, struct pages_pool *pool, struct target *t,
+	const struct vma_list *vmas, const struct mm_hooks *hooks, struct err *err)
 {
-	struct dump d = {.w = w, .t = t, .hooks = hooks, .pagemap_fd = -EBADF};
+	struct dump d = {.w = w, .pool = pool, .t = t, .hooks = hooks, .pagemap_fd = -EBADF};
 	autobuf struct buf auxv = {0};
 	int r;
 

@@ -3,67 +3,58 @@
 #include "cr/mem/pages.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 
-#include "base/io.h"
 #include "base/util.h"
+#include "base/workers.h"
 #include "sys/pagemap.h"
 
-#define PAGE	4096ull
-#define REGIONS 512
-#define CHUNK	(256u << 10) /* stays in the second level cache from copy to copy */
+#define PAGE	 4096ull
+#define REGIONS	 512
+#define WINDOW	 (64ull << 20) /* scanned at once: copying goes on meanwhile */
+#define PIECE	 (4u << 20)    /* what one thread copies in one go */
+#define CHUNK	 (256u << 10)  /* stays in the second level cache from copy to copy */
+#define PATIENCE (8u << 20)    /* threads are not worth it for less */
 
-struct pages_reader {
-	struct page_region regions[REGIONS];
-	char *chunk; /* CHUNK bytes, page aligned */
+struct extent {
+	uint64_t addr, len, off;
+	uint32_t file; /* 1 + thread */
 };
 
-int pages_reader_new(struct pages_reader **ret, struct err *err)
-{
-	struct pages_reader *r = calloc(1, sizeof(*r));
+struct pages_job {
+	struct target *t;
+	uint64_t start, end;
+	bool skip_zero;
+};
 
-	if (!r)
-		return err_oom(err);
-	r->chunk = aligned_alloc(PAGE, CHUNK);
-	if (!r->chunk) {
-		free(r);
-		return err_oom(err);
-	}
-	*ret = r;
-	return 0;
-}
-
-void pages_reader_free(struct pages_reader *r)
-{
-	if (!r)
-		return;
-	free(r->chunk);
-	free(r);
-}
-
-void pages_saved_done(struct pages_saved *s)
-{
-	free(s->extents);
-	*s = (struct pages_saved){0};
-}
+struct pages_pool {
+	struct image_writer *w;
+	struct workers *workers;
+	struct page_region regions[REGIONS];
+	struct lane {	     /* of a thread */
+		char *chunk; /* CHUNK bytes, page aligned */
+		struct image_data *out;
+		char name[16];
+		struct extent *v; /* of the target at hand */
+		size_t n, cap;
+	} lanes[WORKERS_MAX];
+};
 
 static int add_extent(
-	struct pages_saved *s, uint64_t addr, uint64_t len, uint64_t off, struct err *err)
+	struct lane *l, uint32_t file, uint64_t addr, uint64_t len, uint64_t off, struct err *err)
 {
-	uint64_t *last = s->n_extents ? &s->extents[s->n_extents - 3] : NULL;
+	struct extent *last = l->n ? &l->v[l->n - 1] : NULL;
 
-	s->bytes += len;
-	if (last && last[0] + last[1] == addr && last[2] + last[1] == off) {
-		last[1] += len;
+	if (last && last->addr + last->len == addr && last->off + last->len == off) {
+		last->len += len;
 		return 0;
 	}
-	if (array_reserve(&s->extents, &s->extents_cap, s->n_extents + 3, sizeof(uint64_t)) < 0)
+	if (array_reserve(&l->v, &l->cap, l->n + 1, sizeof(*l->v)) < 0)
 		return err_oom(err);
-	s->extents[s->n_extents++] = addr;
-	s->extents[s->n_extents++] = len;
-	s->extents[s->n_extents++] = off;
+	l->v[l->n++] = (struct extent){addr, len, off, file};
 	return 0;
 }
 
@@ -91,55 +82,134 @@ static int read_chunk(struct target *t, uint64_t addr, char *to, size_t len, str
 	return target_read(t, addr, to, len, err);
 }
 
-static int append(struct image_data *out, char *p, uint64_t addr, size_t len,
-	struct pages_saved *saved, struct err *err)
-{
-	struct iovec iov = {p, len};
-	uint64_t off;
-	int r;
-
-	r = image_data_append(out, &iov, 1, &off, err);
-	return r < 0 ? r : add_extent(saved, addr, len, off, err);
-}
-
 /* Appends the chunk, without its pages of zeros when @skip_zero. */
-static int append_chunk(struct image_data *out, char *chunk, uint64_t addr, size_t len,
-	bool skip_zero, struct pages_saved *saved, struct err *err)
+static int append_chunk(
+	struct lane *l, uint32_t file, uint64_t addr, size_t len, bool skip_zero, struct err *err)
 {
-	size_t from = 0, at;
+	size_t from = 0, at, end;
+	struct iovec iov;
+	uint64_t off;
 	int r = 0;
 
-	for (at = 0; skip_zero && r == 0 && at < len; at += PAGE) {
-		if (!is_zero(chunk + at, PAGE))
-			continue;
-		if (at > from)
-			r = append(out, chunk + from, addr + from, at - from, saved, err);
-		from = at + PAGE;
+	while (r == 0 && from < len) {
+		for (at = from; skip_zero && at < len && is_zero(l->chunk + at, PAGE); at += PAGE)
+			;
+		for (end = at; end < len && !(skip_zero && is_zero(l->chunk + end, PAGE));
+			end += PAGE)
+			;
+		iov = (struct iovec){l->chunk + at, end - at};
+		if (end > at)
+			r = image_data_append(l->out, &iov, 1, &off, err);
+		if (r == 0 && end > at)
+			r = add_extent(l, file, addr + at, end - at, off, err);
+		from = end;
 	}
-	if (r == 0 && from < len)
-		r = append(out, chunk + from, addr + from, len - from, saved, err);
 	return r;
 }
 
-static int dump_region(struct pages_reader *pr, struct target *t, const struct vma *v,
-	const struct page_region *reg, struct image_data *out, struct pages_saved *saved,
-	struct err *err)
+static int open_lane(struct pages_pool *p, unsigned int worker, struct err *err)
 {
+	struct lane *l = &p->lanes[worker];
+
+	if (!l->chunk)
+		l->chunk = aligned_alloc(PAGE, CHUNK);
+	if (!l->chunk)
+		return err_oom(err);
+	if (l->out)
+		return 0;
+	snprintf(l->name, sizeof(l->name), "pages-%u", worker + 1);
+	return image_data_new(p->w, l->name, &l->out, err);
+}
+
+static int copy(void *arg, unsigned int worker, const void *data, struct err *err)
+{
+	const struct pages_job *job = data;
+	struct pages_pool *p = arg;
+	struct lane *l = &p->lanes[worker];
 	uint64_t at;
 	size_t len;
+	int r;
+
+	r = open_lane(p, worker, err);
+	for (at = job->start; r == 0 && at < job->end; at += len) {
+		len = MIN(job->end - at, (uint64_t)CHUNK);
+		r = read_chunk(job->t, at, l->chunk, len, err);
+		if (r == 0)
+			r = append_chunk(l, worker + 1, at, len, job->skip_zero, err);
+	}
+	return r;
+}
+
+void pages_saved_done(struct pages_saved *s)
+{
+	free(s->extents);
+	free(s->files);
+	free(s->names);
+	*s = (struct pages_saved){0};
+}
+
+int pages_pool_new(struct image_writer *w, struct pages_pool **ret, struct err *err)
+{
+	struct pages_pool *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return err_oom(err);
+	p->w = w;
+	r = workers_new(sizeof(struct pages_job), PATIENCE, copy, p, &p->workers, err);
+	if (r < 0)
+		free(p);
+	else
+		*ret = p;
+	return r;
+}
+
+int pages_pool_close(struct pages_pool *p, struct err *err)
+{
+	size_t i;
 	int r = 0;
 
-	for (at = reg->start; r == 0 && at < reg->end; at += len) {
-		len = MIN(reg->end - at, CHUNK);
-		r = read_chunk(t, at, pr->chunk, len, err);
-		if (r == 0)
-			r = append_chunk(out, pr->chunk, at, len, v->kind == VMA_ANON, saved, err);
+	for (i = 0; r == 0 && i < WORKERS_MAX; i++)
+		if (p->lanes[i].out)
+			r = image_data_close(TAKE_PTR(p->lanes[i].out), err);
+	return r;
+}
+
+void pages_pool_free(struct pages_pool *p)
+{
+	size_t i;
+
+	if (!p)
+		return;
+	workers_free(p->workers);
+	for (i = 0; i < WORKERS_MAX; i++) {
+		image_data_abandon(p->lanes[i].out);
+		free(p->lanes[i].chunk);
+		free(p->lanes[i].v);
+	}
+	free(p);
+}
+
+static int add_region(struct pages_pool *p, struct target *t, const struct vma *v,
+	const struct page_region *reg, struct err *err)
+{
+	struct pages_job job = {.t = t, .end = reg->start, .skip_zero = v->kind == VMA_ANON};
+	int r = 0;
+
+	while (r == 0 && job.end < reg->end) {
+		job.start = job.end;
+		job.end = MIN(reg->end, (job.start / PIECE + 1) * PIECE);
+		r = workers_add(p->workers, &job, job.end - job.start, err);
 	}
 	return r;
 }
 
 static int add_guard(struct pages_guards *g, const struct page_region *reg, struct err *err)
 {
+	if (g->n && g->ranges[g->n - 2] + g->ranges[g->n - 1] == reg->start) {
+		g->ranges[g->n - 1] += reg->end - reg->start;
+		return 0;
+	}
 	if (array_reserve(&g->ranges, &g->cap, g->n + 2, sizeof(uint64_t)) < 0)
 		return err_oom(err);
 	g->ranges[g->n++] = reg->start;
@@ -147,28 +217,93 @@ static int add_guard(struct pages_guards *g, const struct page_region *reg, stru
 	return 0;
 }
 
-int pages_dump(struct pages_reader *pr, struct target *t, int pagemap_fd, const struct vma *v,
-	struct image_data *out, struct pages_saved *saved, struct pages_guards *guards,
-	struct err *err)
+int pages_dump(struct pages_pool *p, struct target *t, int pagemap_fd, const struct vma *v,
+	struct pages_guards *guards, struct err *err)
 {
 	uint64_t at = v->start, next;
 	int i, n, r = 0;
 
 	while (r == 0 && at < v->end) {
-		n = pagemap_scan(pagemap_fd, at, v->end, pr->regions, REGIONS, &next);
+		n = pagemap_scan(
+			pagemap_fd, at, MIN(v->end, at + WINDOW), p->regions, REGIONS, &next);
 		if (n < 0)
 			return err_set(err, n, "cannot scan the pages of process %d (%s)", t->pid,
 				t->comm);
 		for (i = 0; r == 0 && i < n; i++) {
-			const struct page_region *reg = &pr->regions[i];
+			const struct page_region *reg = &p->regions[i];
 
 			if (reg->categories & PAGE_IS_GUARD)
 				r = add_guard(guards, reg, err);
 			else if (!(reg->categories & PAGE_IS_FILE) &&
 				 !(reg->categories & PAGE_IS_PFNZERO && v->kind == VMA_ANON))
-				r = dump_region(pr, t, v, reg, out, saved, err);
+				r = add_region(p, t, v, reg, err);
 		}
 		at = next;
 	}
 	return r;
+}
+
+static int compare_extents(const void *a, const void *b)
+{
+	const struct extent *x = a, *y = b;
+
+	return (x->addr > y->addr) - (x->addr < y->addr);
+}
+
+/* All lanes' extents in one array, sorted; the lanes are empty for the next target. */
+static int merge(struct pages_pool *p, struct extent **ret, size_t *ret_n, struct err *err)
+{
+	struct lane *l, *first = &p->lanes[0];
+	size_t i;
+
+	for (i = 1; i < WORKERS_MAX; i++) {
+		l = &p->lanes[i];
+		if (!l->n)
+			continue;
+		if (array_reserve(&first->v, &first->cap, first->n + l->n, sizeof(*l->v)) < 0)
+			return err_oom(err);
+		memcpy(first->v + first->n, l->v, l->n * sizeof(*l->v));
+		first->n += l->n;
+		l->n = 0;
+	}
+	if (first->n)
+		qsort(first->v, first->n, sizeof(*first->v), compare_extents);
+	*ret = first->v;
+	*ret_n = first->n;
+	first->n = 0;
+	return 0;
+}
+
+int pages_collect(struct pages_pool *p, struct pages_saved *ret, struct err *err)
+{
+	struct pages_saved s = {0};
+	uint32_t index[WORKERS_MAX + 1] = {0}; /* 1 + place in names, by file */
+	struct extent *v = NULL;
+	size_t i;
+	int r;
+
+	r = workers_wait(p->workers, err);
+	if (r == 0)
+		r = merge(p, &v, &s.n, err);
+	if (r < 0)
+		return r;
+	s.extents = calloc(s.n * 3 + 1, sizeof(*s.extents));
+	s.files = calloc(s.n + 1, sizeof(*s.files));
+	s.names = calloc(WORKERS_MAX, sizeof(*s.names));
+	if (!s.extents || !s.files || !s.names) {
+		pages_saved_done(&s);
+		return err_oom(err);
+	}
+	for (i = 0; i < s.n; i++) {
+		if (!index[v[i].file]) {
+			s.names[s.n_names++] = p->lanes[v[i].file - 1].name;
+			index[v[i].file] = s.n_names;
+		}
+		s.extents[3 * i] = v[i].addr;
+		s.extents[3 * i + 1] = v[i].len;
+		s.extents[3 * i + 2] = v[i].off;
+		s.files[i] = index[v[i].file] - 1;
+	}
+	*ret = s;
+	return 0;
 }

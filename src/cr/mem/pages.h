@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Copies the private pages of a stopped process into a data file of the image. */
+/*
+ * Copies the private pages of stopped processes into data files of the image, by several threads
+ * when there are many: each thread appends to a file of its own ("pages-1", …), since the kernel
+ * lets only one at a time write into a file.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -12,9 +16,11 @@
 
 /* Flat arrays, as the protobuf fields want them. */
 struct pages_saved {
-	uint64_t *extents; /* triples: address, bytes, offset in the file */
-	size_t n_extents, extents_cap;
-	uint64_t bytes;
+	uint64_t *extents; /* triples: address, bytes, offset in the file; ascending */
+	uint32_t *files;   /* of each extent: index into names */
+	size_t n;	   /* extents */
+	char **names;	   /* the array is ours, the names are the pool's */
+	size_t n_names;
 };
 void pages_saved_done(struct pages_saved *s);
 
@@ -23,15 +29,20 @@ struct pages_guards {
 	size_t n, cap;
 };
 
-struct pages_reader; /* buffers, kept between mappings and processes */
-int pages_reader_new(struct pages_reader **ret, struct err *err);
-void pages_reader_free(struct pages_reader *r);
+struct pages_pool; /* threads, buffers and files of a dump; takes 256 KiB for each thread */
+int pages_pool_new(struct image_writer *w, struct pages_pool **ret, struct err *err);
+/* Ends the files; after this, only pages_pool_free. */
+int pages_pool_close(struct pages_pool *p, struct err *err);
+/* Takes NULL. Without pages_pool_close before it: before image_writer_free. */
+void pages_pool_free(struct pages_pool *p);
 
 /*
- * Appends every page that [@v->start, @v->end) has of its own (anonymous memory, private copies of
- * file pages) to @out. Pages of zeros are left out where nothing lies beneath. Guard pages
- * (MADV_GUARD_INSTALL) are noted in @guards.
+ * Lets every page be saved that [@v->start, @v->end) has of its own (anonymous memory, private
+ * copies of file pages). Pages of zeros are left out where nothing lies beneath. Guard pages
+ * (MADV_GUARD_INSTALL) are noted in @guards. The mappings of one target, ascending, until
+ * pages_collect; till then it must stand still.
  */
-int pages_dump(struct pages_reader *r, struct target *t, int pagemap_fd, const struct vma *v,
-	struct image_data *out, struct pages_saved *saved, struct pages_guards *guards,
-	struct err *err);
+int pages_dump(struct pages_pool *p, struct target *t, int pagemap_fd, const struct vma *v,
+	struct pages_guards *guards, struct err *err);
+/* Waits until all is copied, and tells where. */
+int pages_collect(struct pages_pool *p, struct pages_saved *ret, struct err *err);

@@ -100,24 +100,90 @@ static int seize_all(struct finish *f, struct err *err)
 }
 
 /* The failure of a tape is in its rows; without one, the thread's end is. */
-static int judge(struct finish *f, size_t i, size_t thread, uint64_t stopped, struct err *err)
+static int judge(
+	struct finish *f, size_t i, uint64_t at, size_t n, uint64_t stopped, struct err *err)
 {
 	struct restore *r = f->r;
-	const struct shared_thread *sh = &r->shared->threads[r->tasks[i].first_thread + thread];
-	autofree struct tape_row *rows = calloc(sh->n_rows + 1, sizeof(*rows));
-	ssize_t n;
+	autofree struct tape_row *rows = calloc(n + 1, sizeof(*rows));
+	ssize_t got;
 	int e;
 
 	if (!rows)
 		return err_oom(err);
-	n = io_pread(f->live[i].memfd, rows, sh->n_rows * sizeof(*rows), (off_t)sh->rows);
-	if (n != (ssize_t)(sh->n_rows * sizeof(*rows)))
-		return err_set(err, n < 0 ? (int)n : -EIO, "cannot read the tape of task %d",
+	got = io_pread(f->live[i].memfd, rows, n * sizeof(*rows), (off_t)at);
+	if (got != (ssize_t)(n * sizeof(*rows)))
+		return err_set(err, got < 0 ? (int)got : -EIO, "cannot read the tape of task %d",
 			r->tasks[i].pid);
-	e = tape_check(rows, sh->n_rows, (stopped - sh->rows) / sizeof(*rows), err);
+	e = tape_check(rows, n, (stopped - at) / sizeof(*rows), err);
 	if (e < 0)
 		err_wrap(err, "task %d (%s)", r->tasks[i].pid, r->tasks[i].rec->comm);
 	return e;
+}
+
+static int judge_thread(
+	struct finish *f, size_t i, size_t thread, uint64_t stopped, struct err *err)
+{
+	const struct plan_task *t = &f->r->tasks[i];
+	const struct shared_thread *sh = &f->r->shared->threads[t->first_thread + thread];
+
+	return judge(f, i, sh->rows, sh->n_rows, stopped, err);
+}
+
+/* The first tape has played: the task has its mappings, its pages come from outside. */
+static int add_pages(struct finish *f, size_t i, struct mm_fill *fill, struct err *err)
+{
+	const struct plan_task *t = &f->r->tasks[i];
+	autoclose int pidfd = -EBADF;
+	uint64_t stopped;
+	int e, uffd = f->r->shared->boot[i].uffd;
+
+	e = thread_wait_trap(f->live[i].pid, PLAY_TIMEOUT_MS, &stopped, err);
+	if (e < 0)
+		return err_wrap(err, "task %d (%s)", t->pid, t->rec->comm);
+	e = judge(f, i, f->r->shared->boot[i].map_rows, f->r->shared->boot[i].n_map_rows, stopped,
+		err);
+	if (e < 0)
+		return e;
+	if (uffd >= 0) {
+		pidfd = sys_pidfd_open(f->live[i].pid, 0);
+		uffd = pidfd < 0 ? -EBADF : sys_pidfd_getfd(pidfd, uffd);
+	}
+	return mm_fill_add(fill, t->mm, f->live[i].pid, uffd, err);
+}
+
+static int fill_memory(struct finish *f, struct err *err)
+{
+	struct mm_fill *fill = NULL;
+	size_t i;
+	int e;
+
+	e = mm_fill_new(f->r->img, &fill, err);
+	for (i = 0; e == 0 && i < f->r->n; i++)
+		if (is_alive(f->r, i))
+			e = add_pages(f, i, fill, err);
+	if (e == 0)
+		e = fault("restore", "memory", err);
+	if (e == 0)
+		e = mm_fill_wait(fill, err);
+	mm_fill_free(fill);
+	return e;
+}
+
+/* The second tape begins. */
+static int play_on(struct finish *f, size_t i, struct err *err)
+{
+	const struct restore_shared *s = f->r->shared;
+	pid_t pid = f->live[i].pid;
+	struct user_regs_struct gp;
+	int e;
+
+	e = thread_get_gp(pid, &gp, err);
+	gp.rip = s->boot[i].player;
+	gp.rdi = s->threads[f->r->tasks[i].first_thread].rows;
+	gp.orig_rax = -1;
+	if (e == 0)
+		e = thread_set_gp(pid, &gp, err);
+	return e < 0 ? e : thread_cont(pid, 0, err);
 }
 
 /* The leader stops at each thread that it makes; they come in the order of the record. */
@@ -163,11 +229,11 @@ static int watch_task(struct finish *f, size_t i, struct err *err)
 	if (e == 0)
 		e = thread_get_gp(l->pid, &gp, err);
 	if (e == 0)
-		e = judge(f, i, 0, gp.rbx, err);
+		e = judge_thread(f, i, 0, gp.rbx, err);
 	for (k = 1; e == 0 && k < f->r->tasks[i].rec->n_threads; k++) {
 		e = thread_wait_trap(l->tids[k], PLAY_TIMEOUT_MS, &stopped, err);
 		if (e == 0)
-			e = judge(f, i, k, stopped, err);
+			e = judge_thread(f, i, k, stopped, err);
 	}
 	return e;
 }
@@ -253,6 +319,10 @@ static int play_all(struct finish *f, struct err *err)
 	if (e < 0)
 		return e;
 	stage_open(f->r, STAGE_PLAY);
+	e = fill_memory(f, err);
+	for (i = 0; e == 0 && i < f->r->n; i++)
+		if (is_alive(f->r, i))
+			e = play_on(f, i, err);
 	for (i = 0; e == 0 && i < f->r->n; i++)
 		if (is_alive(f->r, i))
 			e = watch_task(f, i, err);

@@ -47,6 +47,8 @@ struct restore_shared { /* one mapping, shared by all processes of the restore *
 	struct err err;	 /* of the first to fail */
 	struct {
 		uint64_t player, area, area_size, scratch; /* the boot area of a task */
+		uint64_t map_rows, n_map_rows;		   /* its first tape */
+		int uffd; /* a userfaultfd of it, by its number there; -EBADF: none */
 	} * boot;
 	struct shared_thread *threads;
 };
@@ -75,8 +77,8 @@ void task_main(struct restore *r, size_t index) __attribute__((noreturn));
 pid_t clone_at(const struct clone_args *args);
 /* Stores the error, wakes the coordinator, exits. */
 void task_fail(struct restore *r, const struct err *err) __attribute__((noreturn));
-/* task-play.c: writes the tapes of task @index into its boot area, and plays. @pages_fd ≥ base. */
-void task_play(struct restore *r, size_t index, int pages_fd) __attribute__((noreturn));
+/* task-play.c: writes the tapes of task @index into its boot area, and plays the first. */
+void task_play(struct restore *r, size_t index) __attribute__((noreturn));
 /* In task @index: fails when a child that is to live has died (by the OOM killer, say). */
 void task_check_children(struct restore *r, size_t index);
 /* stage.c: futex(2) on the shared stage. @index: who arrives. */

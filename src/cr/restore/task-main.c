@@ -216,32 +216,12 @@ static int set_oom_score(struct restore *r, const Kist__Task *rec, struct err *e
 	return e;
 }
 
-/* The image's own fds are about to give way to the task's: the pages file moves up. */
-static int keep_pages(struct restore *r, const struct plan_task *t, int *ret_fd, struct err *err)
-{
-	uint64_t size;
-	int fd;
-
-	if (!t->mm->pages || !t->mm->n_extents)
-		return 0;
-	fd = image_data_fd(r->img, t->mm->pages, &size, err);
-	if (fd < 0)
-		return fd;
-	fd = fcntl(fd, F_DUPFD_CLOEXEC, file_restore_base(r->files));
-	if (fd < 0)
-		return err_set(err, -errno, "cannot keep the pages of task %d open", t->pid);
-	*ret_fd = fd;
-	return 0;
-}
-
-static int fill(struct restore *r, const struct plan_task *t, int *ret_pages, struct err *err)
+static int fill(struct restore *r, const struct plan_task *t, struct err *err)
 {
 	const Kist__Task *rec = t->rec;
 	int e;
 
-	e = keep_pages(r, t, ret_pages, err);
-	if (e == 0)
-		e = file_restore_task(r->files, rec->id, err);
+	e = file_restore_task(r->files, rec->id, err);
 	if (e == 0)
 		e = set_directories(r, rec, err);
 	if (e == 0)
@@ -275,7 +255,7 @@ void task_main(struct restore *r, size_t index)
 {
 	struct plan_task *t = &r->tasks[index];
 	struct err err = {0};
-	int e = 0, pages_fd = -EBADF;
+	int e = 0;
 	sigset_t all;
 	bool zombie;
 
@@ -291,7 +271,7 @@ void task_main(struct restore *r, size_t index)
 	take_place(r, index);
 	zombie = t->rec->state == KIST__TASK_STATE__ZOMBIE;
 	if (!zombie)
-		e = fill(r, t, &pages_fd, &err);
+		e = fill(r, t, &err);
 	if (e < 0)
 		task_fail(r, &err);
 	stage_arrive(r, index, STAGE_LAST);
@@ -303,7 +283,7 @@ void task_main(struct restore *r, size_t index)
 	if (zombie)
 		die_as_zombie(t->rec);
 	wait_children(r, index, false);
-	task_play(r, index, pages_fd);
+	task_play(r, index);
 }
 
 void restore_root_main(struct restore *r)

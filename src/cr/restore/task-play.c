@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Writing the tapes of a task into its boot area, and the jump from which nothing returns. */
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
 
+#include "base/io.h"
 #include "base/util.h"
 #include "cr/restore/restore-internal.h"
 #include "sys/proc.h"
+#include "sys/syscall.h"
 
 #define PLAYER_PAGE 4096u
 #define SCRATCH	    4096u
-#define LOCK_BYTES  256u /* more than a row of file_restore_tape and its data */
+#define UFFD_MIN    (1u << 20) /* bytes of pages for which it is worth the calls */
+#define LOCK_BYTES  256u       /* more than a row of file_restore_tape and its data */
 
 struct play {
 	struct restore *r;
@@ -21,8 +25,7 @@ struct play {
 	struct vma_list self;
 	struct mm_boot boot;
 	struct buf area;
-	uint64_t area_at, rows;
-	int pages_fd;
+	uint64_t area_at;
 };
 
 static int fd_of(void *arg, uint32_t file)
@@ -56,6 +59,22 @@ static int find_place(struct play *p, struct err *err)
 	return 0;
 }
 
+/* For a large memory, see mm_fill_add; where it cannot be had it is filled another way. */
+static int open_uffd(struct play *p)
+{
+	int fd, high;
+
+	if (mm_pages_size(p->t->mm) < UFFD_MIN)
+		return -EBADF;
+	fd = sys_userfaultfd(UFFD_USER_MODE_ONLY);
+	if (fd < 0)
+		return fd;
+	high = fd_move_above(fd, file_restore_base(p->r->files));
+	if (high < 0)
+		(void)close(fd); /* never used */
+	return high;
+}
+
 static int link_tape(struct play *p, const struct tape *tape, size_t thread, struct err *err)
 {
 	struct shared_thread *sh = &p->r->shared->threads[p->t->first_thread + thread];
@@ -84,24 +103,30 @@ static int link_threads(struct play *p, uint64_t *tapes, struct err *err)
 	return e;
 }
 
-static int link_leader(struct play *p, const uint64_t *tapes, struct err *err)
+static int link_leader(struct play *p, size_t index, const uint64_t *tapes, struct err *err)
 {
+	typeof(p->r->shared->boot) boot = &p->r->shared->boot[index];
 	struct mm_env env = {
 		.mm = p->t->mm,
 		.self = &p->self,
 		.boot = p->boot,
-		.pages_fd = p->pages_fd,
 		.exe_fd = file_restore_fd(p->r->files, p->t->mm->exe),
 		.arg = p->r,
 		.fd_of = fd_of,
 	};
-	struct tape tape = {0};
+	struct tape tape = {0}, map = {0};
+	uint64_t data;
 	int e;
 
 	if (env.exe_fd < 0)
 		return err_setx(
 			err, -EBADMSG, "image: the program of task %d is missing", p->t->pid);
-	e = mm_tape(&tape, &env, err);
+	e = mm_tape_map(&map, &env, err);
+	if (e == 0)
+		e = tape_link(&map, p->area_at, &p->area, &boot->map_rows, &data, err);
+	boot->n_map_rows = map.n;
+	if (e == 0)
+		e = mm_tape_finish(&tape, &env, err);
 	if (e == 0) {
 		/* Behind it: a close(2) of any fd of a file gives the task's POSIX locks up. */
 		TAPE_ADD(&tape, "close kist's files", TAPE_STOP, SYS_close_range,
@@ -113,6 +138,7 @@ static int link_leader(struct play *p, const uint64_t *tapes, struct err *err)
 	if (e == 0)
 		e = link_tape(p, &tape, 0, err);
 	tape_done(&tape);
+	tape_done(&map);
 	return e;
 }
 
@@ -127,7 +153,7 @@ static int prepare(struct play *p, size_t index, struct err *err)
 	if (e == 0)
 		e = link_threads(p, tapes, err);
 	if (e == 0)
-		e = link_leader(p, tapes, err);
+		e = link_leader(p, index, tapes, err);
 	if (e < 0)
 		return e;
 	if (p->area.len > p->boot.size - PLAYER_PAGE - SCRATCH)
@@ -141,7 +167,7 @@ static int prepare(struct play *p, size_t index, struct err *err)
 	p->r->shared->boot[index].area = p->boot.addr;
 	p->r->shared->boot[index].area_size = p->boot.size;
 	p->r->shared->boot[index].scratch = p->boot.addr + PLAYER_PAGE;
-	p->rows = p->r->shared->threads[p->t->first_thread].rows;
+	p->r->shared->boot[index].uffd = open_uffd(p);
 	return 0;
 }
 
@@ -155,9 +181,9 @@ static void leave_rseq(void)
 			SYS_rseq, area, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG); /* or never was */
 }
 
-void task_play(struct restore *r, size_t index, int pages_fd)
+void task_play(struct restore *r, size_t index)
 {
-	struct play p = {.r = r, .t = &r->tasks[index], .pages_fd = pages_fd};
+	struct play p = {.r = r, .t = &r->tasks[index]};
 	struct err err = {0};
 	uint64_t player;
 
@@ -166,6 +192,9 @@ void task_play(struct restore *r, size_t index, int pages_fd)
 	player = p.boot.addr;
 	leave_rseq();
 	stage_arrive(r, index, STAGE_PLAY);
-	__asm__ volatile("jmp *%0" : : "r"(player), "D"(p.rows) : "memory");
+	__asm__ volatile("jmp *%0"
+			 :
+			 : "r"(player), "D"(r->shared->boot[index].map_rows)
+			 : "memory");
 	__builtin_unreachable();
 }
