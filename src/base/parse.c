@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,4 +104,41 @@ int parse_size(const char *s, uint64_t *ret)
 		return -ERANGE;
 	*ret = (uint64_t)v;
 	return 0;
+}
+
+static int realtime_signal(const char *name, int *ret)
+{
+	int n = 0;
+
+	if (strncmp(name, "RTMIN", 5) == 0) {
+		if (name[5] && (name[5] != '+' || parse_int(name + 6, &n) < 0))
+			return -EINVAL;
+		*ret = SIGRTMIN + n;
+	} else if (strncmp(name, "RTMAX", 5) == 0) {
+		if (name[5] && (name[5] != '-' || parse_int(name + 6, &n) < 0))
+			return -EINVAL;
+		*ret = SIGRTMAX - n;
+	} else {
+		return -EINVAL;
+	}
+	return n >= 0 && *ret >= SIGRTMIN && *ret <= SIGRTMAX ? 0 : -EINVAL;
+}
+
+int parse_signal(const char *text, int *ret)
+{
+	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text, *abbrev;
+	int sig;
+
+	if (parse_int(text, &sig) == 0 && sig > 0 && sig < NSIG) {
+		*ret = sig;
+		return 0;
+	}
+	for (sig = 1; sig < NSIG; sig++) {
+		abbrev = sigabbrev_np(sig);
+		if (abbrev && strcasecmp(abbrev, name) == 0) {
+			*ret = sig;
+			return 0;
+		}
+	}
+	return realtime_signal(name, ret);
 }

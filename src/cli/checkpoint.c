@@ -8,7 +8,7 @@
 
 #include "base/parse.h"
 #include "base/util.h"
-#include "cli/verb.h"
+#include "base/verb.h"
 #include "cr/dump/container.h"
 
 extern const struct verb verb_checkpoint;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/help.h"
+#include "cli/verbs.h"
 #include "container/container.h"
 
 static int fail(const char *verb, const struct err *err)
@@ -60,15 +60,15 @@ int cli_main(int argc, char **argv)
 	argc -= r;
 	argv += r;
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return verb_find("help")->run(1, argv, &err);
-	v = verb_find(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
+		return verb_find(verbs, "help")->run(1, argv, &err);
+	v = verb_find(verbs, strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
 	if (!v) {
 		err_setx(&err, -EINVAL, "unknown verb '%s'", argv[1]);
 		err_hint(&err, "'kist help' lists the verbs");
 		return fail(NULL, &err);
 	}
 	if (argc > 2 && strcmp(argv[2], "--help") == 0) {
-		verb_help_print(v);
+		verb_help_print("kist", v);
 		return 0;
 	}
 	r = v->run(argc - 1, argv + 1, &err);

@@ -7,8 +7,8 @@
 #include <sys/utsname.h>
 
 #include "base/util.h"
+#include "base/verb.h"
 #include "cgroup/cgroup.h"
-#include "cli/verb.h"
 #include "sys/probe.h"
 
 extern const struct verb verb_doctor;

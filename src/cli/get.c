@@ -6,10 +6,10 @@
 
 #include "base/parse.h"
 #include "base/util.h"
+#include "base/verb.h"
 #include "cgroup/keys.h"
 #include "cli/cgroup-target.h"
 #include "cli/human.h"
-#include "cli/verb.h"
 
 extern const struct verb verb_get;
 

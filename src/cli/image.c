@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "cli/verb.h"
+#include "base/verb.h"
 #include "cr/image/image.h"
 #include "cr/image/show.h"
 

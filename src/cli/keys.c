@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "base/verb.h"
 #include "cgroup/cgroup.h"
 #include "cgroup/keys.h"
-#include "cli/verb.h"
 
 extern const struct verb verb_keys;
 

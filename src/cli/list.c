@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/util.h"
-#include "cli/verb.h"
+#include "base/verb.h"
 #include "container/container.h"
 
 extern const struct verb verb_list;

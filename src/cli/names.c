@@ -2,7 +2,6 @@
 /* See names.h. */
 #include "cli/names.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,41 +44,9 @@ int names_each(const struct verb_args *args,
 	return status;
 }
 
-static int realtime_signal(const char *name, int *ret)
-{
-	int n = 0;
-
-	if (strncmp(name, "RTMIN", 5) == 0) {
-		if (name[5] && (name[5] != '+' || parse_int(name + 6, &n) < 0))
-			return -EINVAL;
-		*ret = SIGRTMIN + n;
-	} else if (strncmp(name, "RTMAX", 5) == 0) {
-		if (name[5] && (name[5] != '-' || parse_int(name + 6, &n) < 0))
-			return -EINVAL;
-		*ret = SIGRTMAX - n;
-	} else {
-		return -EINVAL;
-	}
-	return n >= 0 && *ret >= SIGRTMIN && *ret <= SIGRTMAX ? 0 : -EINVAL;
-}
-
 int names_signal(const char *text, int *ret, struct err *err)
 {
-	const char *name = strncmp(text, "SIG", 3) == 0 ? text + 3 : text, *abbrev;
-	int sig;
-
-	if (parse_int(text, &sig) == 0 && sig > 0 && sig < NSIG) {
-		*ret = sig;
-		return 0;
-	}
-	for (sig = 1; sig < NSIG; sig++) {
-		abbrev = sigabbrev_np(sig);
-		if (abbrev && strcmp(abbrev, name) == 0) {
-			*ret = sig;
-			return 0;
-		}
-	}
-	if (realtime_signal(name, ret) == 0)
+	if (parse_signal(text, ret) == 0)
 		return 0;
 	err_setx(err, -EINVAL, "'%s' is no signal", text);
 	return err_hint(err, "'kill -l' lists the names");

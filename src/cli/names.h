@@ -2,7 +2,7 @@
 /* What the verbs that act on containers by name have in common. */
 #pragma once
 
-#include "cli/verb.h"
+#include "base/verb.h"
 #include "container/container.h"
 
 /* The one operand NAME, after options without effect here. NULL with @err filled. */

@@ -2,7 +2,7 @@
 /* Options of the verbs that start processes, and what they do to a container's parameters. */
 #pragma once
 
-#include "cli/verb.h"
+#include "base/verb.h"
 #include "container/container.h"
 
 /* The rows of `kist run`. */

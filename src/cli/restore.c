@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/util.h"
-#include "cli/verb.h"
+#include "base/verb.h"
 #include "cr/image/image.h"
 #include "cr/restore/container.h"
 

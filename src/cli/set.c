@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "base/verb.h"
 #include "cli/cgroup-target.h"
-#include "cli/verb.h"
 
 extern const struct verb verb_set;
 

@@ -7,9 +7,9 @@
 #include <stdio.h>
 
 #include "base/util.h"
+#include "base/verb.h"
 #include "cli/cgroup-target.h"
 #include "cli/human.h"
-#include "cli/verb.h"
 
 extern const struct verb verb_stat;
 

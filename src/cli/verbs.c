@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The table of verbs, sorted by name within its group, as `kist help` prints it. */
-#include "cli/verb.h"
+#include "cli/verbs.h"
 
 #include <stddef.h>
 

@@ -93,12 +93,25 @@ static int step_names(struct child *k, struct err *err)
 
 static int step_keyring(struct child *k, struct err *err)
 {
+	if (k->c->params->keep_keyring)
+		return 0;
 	return keyring_new_session(k->c->name, err);
 }
 
 static int step_mount(struct child *k, struct err *err)
 {
 	return rootfs_mount(&k->plan, &k->root_fd, err);
+}
+
+static int step_hooks(struct child *k, struct err *err)
+{
+	const struct spec *s = k->spec;
+	int r = 0;
+
+	k->c->pid = getpid(); /* as it is called in here */
+	if (s->n_hooks[SPEC_HOOK_PRESTART] || s->n_hooks[SPEC_HOOK_CREATE_RUNTIME])
+		r = ask(k->m->sync[1], START_HOOKS, -EBADF, err);
+	return r < 0 ? r : container_hooks(k->c, SPEC_HOOK_CREATE_CONTAINER, "creating", err);
 }
 
 static int step_enter(struct child *k, struct err *err)
@@ -144,6 +157,11 @@ static int step_ready(struct child *k, struct err *err)
 	return r;
 }
 
+static int step_wait(struct child *k, struct err *err)
+{
+	return k->c->params->later && !k->m->payload ? container_wait_start(k->m, err) : 0;
+}
+
 static int step_last(struct child *k, struct err *err)
 {
 	struct process_plan p = {
@@ -153,11 +171,14 @@ static int step_last(struct child *k, struct err *err)
 		.init_fd = k->m->init_fd,
 		.init = k->c->params->init,
 		.sync = k->m->sync[1],
+		.preserve_fds = k->c->params->preserve_fds,
 	};
 	int r;
 
-	if (!k->m->payload)
-		return process_become(&p, err);
+	if (!k->m->payload) {
+		r = container_hooks(k->c, SPEC_HOOK_START_CONTAINER, "created", err);
+		return r < 0 ? r : process_become(&p, err);
+	}
 	r = k->m->payload->child(k->m->payload->arg, err);
 	return r < 0 ? r : err_setx(err, -EPROTO, "the restored process did not take over");
 }
@@ -172,12 +193,14 @@ static const struct {
 	{"names", step_names},
 	{"keyring", step_keyring},
 	{"mount", step_mount},
+	{"hooks", step_hooks},
 	{"enter", step_enter},
 	{"sysctl", step_sysctl},
 	{"console", step_console},
 	{"finish", step_finish},
 	{"stdio", step_stdio},
 	{"ready", step_ready},
+	{"wait", step_wait},
 	{"last", step_last},
 };
 

@@ -25,6 +25,10 @@ void container_signals_block(sigset_t *ret_old);
 struct sockaddr_un;
 int container_attach_address(const struct container *c, struct sockaddr_un *ret);
 
+/* hooks.c: runs the hooks of this kind, with the state (as @status) on their stdin. */
+int container_hooks(
+	const struct container *c, enum spec_hook_kind kind, const char *status, struct err *err);
+
 /* end.c: cgroup and network of a container that has no process any more. */
 int container_release(struct container *c, struct err *err);
 
@@ -87,6 +91,7 @@ struct process_plan {
 	int init_fd; /* memfd of kist-init */
 	bool init;   /* as pid 1 of the container, with the command as its child */
 	int sync;
+	int preserve_fds; /* so many from 3 on go into the command */
 };
 /* rlimits, credentials, …, exec. Returns only to fail. */
 int process_become(const struct process_plan *p, struct err *err);

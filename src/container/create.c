@@ -18,6 +18,7 @@
 #include "container/dirs.h"
 #include "container/embedded.h"
 #include "container/making.h"
+#include "container/oci.h"
 #include "sys/proc.h"
 #include "tty/tty.h"
 
@@ -42,8 +43,8 @@ static struct container_making *making_new(void)
 
 	if (!m)
 		return NULL;
-	m->bundle = m->init_fd = m->sync[0] = m->sync[1] = m->trees[0] = m->trees[1] = m->in =
-		m->out = m->err = m->console = m->slave = -EBADF;
+	m->bundle = m->init_fd = m->listen = m->sync[0] = m->sync[1] = m->trees[0] = m->trees[1] =
+		m->in = m->out = m->err = m->console = m->slave = -EBADF;
 	for (i = 0; i < ARRAY_SIZE(m->std); i++)
 		m->std[i] = -EBADF;
 	return m;
@@ -60,6 +61,7 @@ void container_making_free(struct container *c)
 		fds[n++] = &m->std[i];
 	fds[n++] = &m->bundle;
 	fds[n++] = &m->init_fd;
+	fds[n++] = &m->listen;
 	fds[n++] = &m->sync[0];
 	fds[n++] = &m->sync[1];
 	fds[n++] = &m->trees[0];
@@ -83,11 +85,7 @@ void container_making_free(struct container *c)
 static int check_unsupported(const struct spec *s, struct err *err)
 {
 	const char *what = NULL;
-	int i;
 
-	for (i = 0; i < SPEC_HOOK_COUNT; i++)
-		if (s->n_hooks[i])
-			what = "hooks";
 	if (s->process.apparmor_profile)
 		what = "an AppArmor profile";
 	if (s->process.selinux_label || s->linux_.mount_label)
@@ -101,6 +99,8 @@ static int check_unsupported(const struct spec *s, struct err *err)
 		what = "a seccomp listener";
 	if (s->linux_.ns[SPEC_NS_MNT].path)
 		what = "joining a mount namespace";
+	if (s->linux_.cgroups_path && strchr(s->linux_.cgroups_path, ':'))
+		what = "cgroups made by systemd";
 	return what ? err_setx(err, -EOPNOTSUPP, "this version of kist does not support %s", what)
 		    : 0;
 }
@@ -142,12 +142,15 @@ static int step_directory(struct container *c, struct err *err)
 	if (c->making->again)
 		return 0;
 	r = container_dir_make(c, err);
-	if (r < 0 || !path || path[0] != '/')
+	if (r < 0 || !path || !*path)
 		return r;
 	/* A path that the name does not tell must be known to who cleans up after us. */
-	free(c->cgroup);
-	c->cgroup = strdup(path);
-	return c->cgroup ? container_save(c, err) : err_oom(err);
+	free(TAKE_PTR(c->cgroup));
+	if (asprintf(&c->cgroup, "%s%s", path[0] == '/' ? "" : "/", path) < 0) {
+		c->cgroup = NULL;
+		return err_oom(err);
+	}
+	return container_save(c, err);
 }
 
 static void undo_directory(struct container *c)
@@ -242,6 +245,11 @@ static int step_stdio(struct container *c, struct err *err)
 	return container_stdio_make(c, err);
 }
 
+static int step_listen(struct container *c, struct err *err)
+{
+	return container_listen(c, err);
+}
+
 static int step_spawn(struct container *c, struct err *err)
 {
 	return container_spawn(c, err);
@@ -278,6 +286,19 @@ static const char *describe_death(struct container *c, char *text, size_t size)
 	return text;
 }
 
+/* The first process has its namespaces and mounts, and is about to enter its root. */
+static int run_hooks(struct container *c, struct err *err)
+{
+	int r = container_hooks(c, SPEC_HOOK_PRESTART, "creating", err);
+
+	if (r == 0)
+		r = container_hooks(c, SPEC_HOOK_CREATE_RUNTIME, "creating", err);
+	if (r < 0)
+		return r;
+	r = start_send(c->making->sync[0], START_GO, 0, -EBADF);
+	return r < 0 ? err_set(err, r, "cannot reach the container's first process") : 0;
+}
+
 static int step_ready(struct container *c, struct err *err)
 {
 	struct container_making *m = c->making;
@@ -286,6 +307,12 @@ static int step_ready(struct container *c, struct err *err)
 	int fd = -EBADF, r;
 
 	r = start_recv(m->sync[0], &msg, &fd, err);
+	if (r == START_HOOKS) {
+		r = run_hooks(c, err);
+		if (r < 0)
+			return r;
+		r = start_recv(m->sync[0], &msg, &fd, err);
+	}
 	m->console = fd;
 	if (r == -EPIPE) {
 		err_setx(err, r, "the container's first process died while it was set up: %s",
@@ -359,6 +386,19 @@ static int step_payload(struct container *c, struct err *err)
 	return p->parent ? p->parent(p->arg, c, err) : 0;
 }
 
+/* From here the first process waits by itself, for somebody who starts it. */
+static int step_hand_over(struct container *c, struct err *err)
+{
+	int r;
+
+	if (!c->params->later || c->making->payload)
+		return 0;
+	r = start_send(c->making->sync[0], START_GO, 0, -EBADF);
+	if (r < 0)
+		return err_set(err, r, "cannot reach the container's first process");
+	return 0;
+}
+
 static const struct step steps[] = {
 	{"check", step_check, NULL},
 	{"directory", step_directory, undo_directory},
@@ -367,6 +407,7 @@ static const struct step steps[] = {
 	{"programs", step_programs, NULL},
 	{"cgroup", step_cgroup, undo_cgroup},
 	{"stdio", step_stdio, NULL},
+	{"listen", step_listen, NULL},
 	{"spawn", step_spawn, container_unspawn},
 	{"network", step_network, undo_network},
 	{"ready", step_ready, NULL},
@@ -374,6 +415,7 @@ static const struct step steps[] = {
 	{"oom", step_oom, NULL},
 	{"record", step_record, NULL},
 	{"payload", step_payload, NULL},
+	{"hand-over", step_hand_over, NULL},
 };
 
 static void undo(struct container *c, size_t n)
@@ -384,6 +426,16 @@ static void undo(struct container *c, size_t n)
 		(void)fault("undo", steps[n].name, NULL); /* an undo does not fail */
 		steps[n].undo(c);
 	}
+}
+
+int container_console(const struct container *c)
+{
+	return c->making ? c->making->console : -EBADF;
+}
+
+void container_undo(struct container *c)
+{
+	undo(c, ARRAY_SIZE(steps));
 }
 
 /* A child that failed has said why; what broke on our side because of that is less telling. */
@@ -479,46 +531,4 @@ int container_recreate(const char *name, bool detach, struct container **ret, st
 	else
 		*ret = c;
 	return r;
-}
-
-/* The command's execve(2) closes its end of the socket; a failure is told there. */
-static int wait_exec(struct container *c, struct err *err)
-{
-	struct start_msg msg;
-	int r = start_recv(c->making->sync[0], &msg, NULL, err);
-
-	if (r == -EPIPE)
-		return 0;
-	if (r == START_EXEC_FAILED)
-		return process_exec_error(msg.code, c->params->spec->process.args[0], err);
-	return r < 0 ? r : err_setx(err, -EPROTO, "unexpected message of the container");
-}
-
-int container_start(struct container *c, struct err *err)
-{
-	struct container_making *m = c->making;
-	int r;
-
-	if (!m || m->payload || c->status != CONTAINER_CREATED)
-		return err_setx(
-			err, -EINVAL, "container '%s' does not wait for its start", c->name);
-	c->status = CONTAINER_RUNNING;
-	c->started = time(NULL);
-	r = container_save(c, err);
-	if (r == 0)
-		r = fault("start", "go", err);
-	if (r == 0) {
-		r = start_send(m->sync[0], START_GO, 0, -EBADF);
-		if (r < 0)
-			(void)err_set(err, r, "cannot reach the container's first process");
-	}
-	if (r == 0)
-		r = wait_exec(c, err);
-	if (r < 0) {
-		undo(c, ARRAY_SIZE(steps));
-		return r;
-	}
-	close_fd(&m->sync[0]);
-	container_unlock(c);
-	return 0;
 }

@@ -6,6 +6,7 @@
 #include <sys/inotify.h>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/util.h"
 #include "container/dirs.h"
 #include "container/making.h"
@@ -179,6 +180,7 @@ int container_finish_own(struct container *c, int exit_status, struct err *err)
 /* @parked: an address that waits for a restore goes on waiting. */
 static int remove_one(struct container *c, bool force, bool parked, struct err *err)
 {
+	struct err told = {0};
 	int r;
 
 	if (c->pidfd >= 0 && !force) {
@@ -197,6 +199,8 @@ static int remove_one(struct container *c, bool force, bool parked, struct err *
 			c->name);
 	if (r == 0)
 		r = fault("remove", "files", err);
+	if (r == 0 && c->params && container_hooks(c, SPEC_HOOK_POSTSTOP, "stopped", &told) < 0)
+		log_warn("%s", told.text); /* it is over all the same */
 	return r < 0 ? r : container_dir_remove(c, err);
 }
 

@@ -42,6 +42,7 @@ static int joined(struct joining *j, struct err *err)
 		.seccomp = j->c->params->spec->linux_.seccomp.set ? &j->seccomp : NULL,
 		.init_fd = j->init_fd,
 		.sync = j->sync[1],
+		.preserve_fds = j->exec->preserve_fds,
 	};
 	int master = -EBADF, slave = -EBADF, r, std[3] = {-EBADF, -EBADF, -EBADF};
 	struct start_msg msg;
@@ -60,7 +61,7 @@ static int joined(struct joining *j, struct err *err)
 		std[0] = std[1] = std[2] = slave;
 	else if (!j->exec->interactive)
 		std[0] = j->null;
-	if (!p->terminal && j->exec->detach)
+	if (!p->terminal && j->exec->detach && !j->exec->inherit)
 		std[1] = std[2] = j->null;
 	r = process_stdio(std, err);
 	if (r == 0)
@@ -154,7 +155,8 @@ static int prepare(struct joining *j, struct err *err)
 	const struct spec_seccomp *sc = &j->c->params->spec->linux_.seccomp;
 	int r;
 
-	if (j->c->status != CONTAINER_RUNNING)
+	if (j->c->status != CONTAINER_RUNNING &&
+		!(j->c->status == CONTAINER_CREATED && j->c->params->later))
 		return err_setx(err, -ESRCH, "container not running: '%s' is %s", j->c->name,
 			container_status_name(j->c->status));
 	r = ns_differing(j->c->pid, &j->flags, err);
@@ -202,6 +204,11 @@ static int follow(struct joining *j, struct err *err)
 	r = expect(j, START_READY, &msg, &j->console, err);
 	if (r < 0)
 		return r;
+	if (j->exec->started) {
+		r = j->exec->started(j->exec->arg, j->pid, j->console, err);
+		if (r < 0)
+			return r;
+	}
 	if (j->console >= 0 && ioctl(j->console, FIONBIO, &(int){1}) < 0)
 		return err_set(err, -errno, "cannot hold the new process's terminal");
 	r = start_send(j->sync[0], START_GO, 0, -EBADF);

@@ -7,7 +7,15 @@
 struct container_exec {
 	const struct spec_process *process; /* args, env, cwd, user, caps, … */
 	bool interactive;		    /* stdin is passed on */
-	bool detach;
+	bool detach;			    /* do not wait for its end */
+	int preserve_fds;		    /* so many from 3 on are passed on */
+	bool inherit;			    /* with detach: the caller's stdio, not /dev/null */
+	/*
+	 * When it is there and about to execute: its pid, and the master of its terminal (borrowed;
+	 * -EBADF without one). A negative return ends it. Or NULL.
+	 */
+	int (*started)(void *arg, pid_t pid, int console, struct err *err);
+	void *arg;
 };
 /* Runs one more process inside; *ret_status is its exit status (0 when detached). */
 int container_exec(

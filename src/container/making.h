@@ -15,6 +15,7 @@ struct container_making {
 	bool again;   /* the directory is there already (start) */
 	int bundle;   /* directory fd of params->bundle, or -EBADF */
 	int init_fd;  /* memfd of kist-init */
+	int listen;   /* where the start is waited for (params->later) */
 	int sync[2];  /* [0] ours, [1] the container's */
 	int trees[2]; /* with a user namespace: the host's mounts come through it, as sync */
 	int std[3];   /* the container's fds 0-2; -EBADF: as ours, or the console */
@@ -32,6 +33,12 @@ int container_make_start(
 	container_make_fn make, void *arg, struct container **ret, struct err *err);
 /* end.c: container_finish in the process that has made @c and seen its end. */
 int container_finish_own(struct container *c, int exit_status, struct err *err);
+
+/* create.c: all undos, after a creation that had succeeded. */
+void container_undo(struct container *c);
+/* start.c: makes m->listen; and, in the first process, waits there for the start. */
+int container_listen(struct container *c, struct err *err);
+int container_wait_start(struct container_making *m, struct err *err);
 
 /* stdio.c: m->std, our ends of it, and c->stdio. */
 int container_stdio_make(struct container *c, struct err *err);

@@ -27,6 +27,8 @@ static const struct {
 	{"idmap", offsetof(struct container_params, idmap)},
 	{"init", offsetof(struct container_params, init)},
 	{"interactive", offsetof(struct container_params, interactive)},
+	{"keepKeyring", offsetof(struct container_params, keep_keyring)},
+	{"later", offsetof(struct container_params, later)},
 	{"remove", offsetof(struct container_params, remove)},
 };
 

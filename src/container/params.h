@@ -36,8 +36,11 @@ struct container_params {
 	const char *net_guard;
 	struct net_port *ports;
 	size_t n_ports;
+	int preserve_fds;     /* so many of the caller's are passed on, from 3; not kept */
 	bool detach;	      /* has (or will have) a monitor; stdio goes to its log */
 	bool interactive;     /* stdin is kept open and passed on */
+	bool later;	      /* started by another process, supervised by none: OCI's create */
+	bool keep_keyring;    /* the caller's session keyring is the container's too */
 	bool init;	      /* pid 1 is kist's init, the command its child */
 	bool remove;	      /* --rm: deleted when it ends */
 	bool idmap;	      /* with a user namespace: files of host's root are root's inside */

@@ -165,7 +165,8 @@ static int execute(const struct process_plan *plan, char *path, struct err *err)
 	argv[4] = path;
 	for (i = 0; i < n; i++)
 		argv[5 + i] = p->args[i];
-	if (sys_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0 || fcntl(plan->sync, F_SETFD, 0) < 0)
+	if (sys_close_range(3 + plan->preserve_fds, ~0u, CLOSE_RANGE_CLOEXEC) < 0 ||
+		fcntl(plan->sync, F_SETFD, 0) < 0)
 		return err_set(err, -errno, "cannot close the fds of kist");
 	if (p->no_new_privileges) { /* last: the filter may forbid any of the above */
 		r = load_seccomp(plan->seccomp, err);

@@ -140,7 +140,7 @@ int spec_defaults(struct spec *spec, struct err *err)
 	memset(spec, 0, sizeof(*spec));
 	fields_unset(spec_fields, spec);
 
-	spec->oci_version = strdup("1.2.0");
+	spec->oci_version = strdup(SPEC_OCI_VERSION);
 	spec->process.cwd = strdup("/");
 	if (!spec->oci_version || !spec->process.cwd || add_mounts(spec) < 0 ||
 		add_all(&spec->process.env, env, ARRAY_SIZE(env)) < 0 ||

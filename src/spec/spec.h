@@ -14,6 +14,8 @@
 #include "base/err.h"
 
 #define SPEC_UNSET INT64_MIN
+/* What we write into documents that do not say theirs. */
+#define SPEC_OCI_VERSION "1.2.0"
 
 enum spec_ns { /* in the order in which they are entered */
 	SPEC_NS_USER,

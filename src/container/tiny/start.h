@@ -7,9 +7,10 @@ enum start_type {
 	START_ERR,	   /* then a struct err */
 	START_MAPS,	   /* the user namespace waits for its id maps */
 	START_OFFSETS,	   /* the time namespace waits for its offsets */
+	START_HOOKS,	   /* namespaces and mounts are there, the root is not entered yet */
 	START_PID,	   /* then a pid: of the first process, made by the stage process */
 	START_READY,	   /* all is set up; with the console's master, when there is one */
-	START_GO,	   /* kist's answer to MAPS, OFFSETS and READY */
+	START_GO,	   /* kist's answer to MAPS, OFFSETS, HOOKS and READY */
 	START_EXEC_FAILED, /* struct start_failure */
 };
 

@@ -210,6 +210,8 @@ static int save_all(struct dump *d, struct err *err)
 	if (r == 0 && d->opts->config_json)
 		r = image_put_file(d->writer, "config.json", d->opts->config_json,
 			strlen(d->opts->config_json), err);
+	if (r == 0 && d->opts->marker)
+		r = image_put_file(d->writer, d->opts->marker, "\n", 1, err);
 	if (r == 0)
 		r = fault("dump", "manifest", err);
 	return r == 0 ? image_writer_finish(d->writer, err) : r;

@@ -22,7 +22,8 @@ struct dump_opts {
 	bool tcp_established, file_locks, ext_unix, shell_job;
 	const struct file_external *externals; /* what restore_opts will give again */
 	size_t n_externals;
-	int timeout_ms; /* for a task to stop; 0: 10 s */
+	const char *marker; /* a file of this name is in the image, for callers that look for it */
+	int timeout_ms;	    /* for a task to stop; 0: 10 s */
 	/* of a container, else NULL */
 	struct cgroup *cgroup;	 /* frozen while the tasks are being stopped */
 	const char *config_json; /* its description, stored whole */

@@ -241,6 +241,18 @@ int restore_container(
 	return r;
 }
 
+int restore_container_here(const struct image *img, struct container_params *params,
+	struct container **ret_container, struct restore_result *ret, struct err *err)
+{
+	struct job j = {.img = img, .params = params, .result = ret};
+	int r = net_ns_check(img, err);
+
+	if (r == 0)
+		r = make(&j, ret_container, err);
+	container_params_free(j.params); /* if it is not the container's by now */
+	return r;
+}
+
 int restore_image(const struct image *img, const char *name, const struct restore_opts *opts,
 	struct restore_result *ret, struct err *err)
 {

@@ -2,6 +2,7 @@
 /* Restore of a container: created anew, with the tree of the image in the place of a command. */
 #pragma once
 
+#include "container/container.h"
 #include "cr/restore/restore.h"
 
 /*
@@ -10,6 +11,12 @@
  */
 int restore_container(
 	const struct image *img, const char *name, struct restore_result *ret, struct err *err);
+/*
+ * The same by this very process, as @params say and not the image; they become the container's,
+ * also on failure. It runs when this returns, without a monitor. *ret is the caller's.
+ */
+int restore_container_here(const struct image *img, struct container_params *params,
+	struct container **ret_container, struct restore_result *ret, struct err *err);
 /*
  * Restores whatever the image holds: its container, as @name; or its tree with @opts (-EINVAL if a
  * name is given for one).

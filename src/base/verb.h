@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A verb of the command line: one file a verb, one row a verb in verbs.c. The row feeds the
- * dispatcher, `kist help` and `kist VERB --help`.
+ * A verb of a command line, as the fronts have them: one file a verb, one row a verb in a table.
+ * The row feeds the dispatcher and `VERB --help`.
  */
 #pragma once
 
@@ -24,7 +24,10 @@ struct verb {
 	int (*run)(int argc, char **argv, struct err *err);
 };
 
-extern const struct verb *const verbs[]; /* NULL-terminated */
+/* The row of that name in a NULL-terminated table, or NULL. */
+const struct verb *verb_find(const struct verb *const *table, const char *name);
+/* Prints what `@program VERB --help` says. */
+void verb_help_print(const char *program, const struct verb *v);
 
 /*
  * Walks argv by a verb's options, as getopt_long(3) does without its globals; stops at the first

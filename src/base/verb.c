@@ -1,10 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 /* See verb.h. */
-#include "cli/verb.h"
+#include "base/verb.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+const struct verb *verb_find(const struct verb *const *table, const char *name)
+{
+	for (; *table; table++)
+		if (strcmp((*table)->name, name) == 0)
+			return *table;
+	return NULL;
+}
+
+void verb_help_print(const char *program, const struct verb *v)
+{
+	const struct verb_option *o;
+	char left[64];
+
+	printf("%s %s%s%s%s\n\n%s\n", program, v->name, v->options ? " [OPTIONS]" : "",
+		v->args ? " " : "", v->args ? v->args : "", v->summary);
+	if (v->text)
+		printf("\n%s\n", v->text);
+	if (v->options)
+		printf("\nOptions:\n");
+	for (o = v->options; o && o->name; o++) {
+		snprintf(left, sizeof(left), "%s%c%s --%s%s%s", o->letter ? "-" : " ",
+			o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
+			o->value ? " " : "", o->value ? o->value : "");
+		printf("  %-30s %s\n", left, o->help);
+	}
+}
 
 void verb_args_init(struct verb_args *a, const struct verb *v, int argc, char **argv)
 {
@@ -42,7 +69,7 @@ static const struct verb_option *long_option(struct verb_args *a, const char *ar
 		if (strlen(o->name) == len - 2 && strncmp(o->name, arg + 2, len - 2) == 0)
 			return take_value(a, o, eq ? eq + 1 : NULL, arg, err);
 	err_setx(err, -EINVAL, "unknown option '%.*s'", (int)len, arg);
-	err_hint(err, "see 'kist %s --help'", a->verb->name);
+	err_hint(err, "see '%s --help'", a->verb->name);
 	return NULL;
 }
 
@@ -64,7 +91,7 @@ static const struct verb_option *short_option(struct verb_args *a, struct err *e
 		return take_value(a, o, rest, shown, err);
 	}
 	err_setx(err, -EINVAL, "unknown option '%s'", shown);
-	err_hint(err, "see 'kist %s --help'", a->verb->name);
+	err_hint(err, "see '%s --help'", a->verb->name);
 	return NULL;
 }
 
