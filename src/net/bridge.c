@@ -7,6 +7,9 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -236,13 +239,48 @@ static int connect_container(struct netlink *nl, const struct lease_book *book,
 	return configure_inside(netns_fd, book, lease, err);
 }
 
+static int take_chain(const struct nlmsghdr *nlh, void *arg)
+{
+	return 0;
+}
+
+/* Whether the table is there as @mark says; without a mark, whether it is not there. */
+static bool rules_are(const char *mark)
+{
+	static const struct nfgenmsg head = {.nfgen_family = NFPROTO_IPV4};
+	autonetlink struct netlink *nl = NULL;
+	struct nlmsghdr *req;
+	int r;
+
+	if (netlink_open(-EBADF, NETLINK_NETFILTER, &nl, NULL) < 0)
+		return false;
+	req = netlink_start(
+		nl, NFNL_SUBSYS_NFTABLES << 8 | (*mark ? NFT_MSG_GETCHAIN : NFT_MSG_GETTABLE), 0);
+	memcpy(mnl_nlmsg_put_extra_header(req, sizeof(head)), &head, sizeof(head));
+	if (*mark) {
+		mnl_attr_put_strz(req, NFTA_CHAIN_TABLE, NET_TABLE);
+		mnl_attr_put_strz(req, NFTA_CHAIN_NAME, mark);
+	} else {
+		mnl_attr_put_strz(req, NFTA_TABLE_NAME, NET_TABLE);
+	}
+	r = netlink_query(nl, req, take_chain, NULL);
+	return *mark ? r == 0 : r == -ENOENT;
+}
+
+/* A transaction that takes rules away waits for the kernel, 10 ms and more: only if it must be. */
 static int apply_rules(const struct lease_book *book, struct err *err)
 {
 	autobuf struct buf rules = {0};
+	char mark[PUBLISH_MARK_MAX];
+	size_t skip = 0;
 
-	if (publish_rules(book, &rules) < 0)
+	if (publish_rules(book, &rules, mark) < 0)
 		return err_oom(err);
-	return nft_run(-EBADF, buf_str(&rules), NFT_TEXT, NULL, err);
+	if (rules_are(mark))
+		return 0;
+	if (*mark && rules_are(""))
+		skip = strlen(PUBLISH_REPLACE);
+	return nft_run(-EBADF, buf_str(&rules) + skip, NFT_TEXT, NULL, err);
 }
 
 /* A program of the host that listens on the port would silently lose it to the container. */

@@ -9,7 +9,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include KIST_XXHASH
 
 static void add_elements(struct buf *b, const struct lease_book *book, bool addressed)
 {
@@ -77,15 +79,18 @@ static void add_nat(struct buf *b, const char *subnet, const char *gateway)
 		NET_BRIDGE);
 }
 
-int publish_rules(const struct lease_book *book, struct buf *b)
+int publish_rules(const struct lease_book *book, struct buf *b, char *mark)
 {
 	char text[INET_ADDRSTRLEN], subnet[INET_ADDRSTRLEN + 4], gateway[INET_ADDRSTRLEN];
 	struct in_addr gw = lease_gateway(book);
+	size_t start;
 
+	mark[0] = '\0';
 	/* "add" first: deleting a table that is not there would refuse the whole. */
-	(void)buf_adds(b, "add table ip " NET_TABLE "\ndelete table ip " NET_TABLE "\n");
+	(void)buf_adds(b, PUBLISH_REPLACE);
 	if (!book->n)
 		return b->failed ? -ENOMEM : 0;
+	start = b->len;
 	(void)inet_ntop(AF_INET, &book->subnet, text, sizeof(text)); /* these always fit */
 	(void)inet_ntop(AF_INET, &gw, gateway, sizeof(gateway));
 	(void)snprintf(subnet, sizeof(subnet), "%s/%u", text, book->prefix);
@@ -100,6 +105,10 @@ int publish_rules(const struct lease_book *book, struct buf *b)
 	add_elements(b, book, true);
 	(void)buf_adds(b, "\t}\n");
 	add_nat(b, subnet, gateway);
-	(void)buf_adds(b, "}\n");
+	if (b->failed)
+		return -ENOMEM;
+	(void)snprintf(mark, PUBLISH_MARK_MAX, "sum-%016" PRIx64,
+		(uint64_t)XXH3_64bits(b->data + start, b->len - start)); /* fits */
+	(void)buf_addf(b, "\tchain %s {\n\t}\n}\n", mark);
 	return b->failed ? -ENOMEM : 0;
 }

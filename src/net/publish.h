@@ -8,8 +8,14 @@
 #define NET_BRIDGE "kist0"
 #define NET_TABLE  "kist"
 
+/* What the commands begin with; only for a table that is there. */
+#define PUBLISH_REPLACE "add table ip " NET_TABLE "\ndelete table ip " NET_TABLE "\n"
+/* The name of an empty chain that tells by a checksum what else is in the table. */
+#define PUBLISH_MARK_MAX 32
+
 /*
  * Appends the commands that replace the table by the one for @book (in one transaction), or remove
- * it when the book has no lease. Returns 0 or -ENOMEM.
+ * it when the book has no lease; @mark (PUBLISH_MARK_MAX bytes) is the chain that the table then
+ * has, "" without a lease. Returns 0 or -ENOMEM.
  */
-int publish_rules(const struct lease_book *book, struct buf *b);
+int publish_rules(const struct lease_book *book, struct buf *b, char *mark);

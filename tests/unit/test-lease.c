@@ -167,19 +167,33 @@ static void test_rules(void **state)
 		{.host = 80, .container = 8080, .protocol = IPPROTO_TCP},
 		{.host = 53, .container = 54, .protocol = IPPROTO_UDP, .host_ip = "127.0.0.1"},
 	};
+	static const struct net_port other_port = {
+		.host = 81, .container = 81, .protocol = IPPROTO_TCP};
 	struct lease_book book = book_16();
 	struct buf b = {0};
+	char mark[PUBLISH_MARK_MAX], other[PUBLISH_MARK_MAX];
 	struct lease *l;
 
-	assert_int_equal(publish_rules(&book, &b), 0);
+	assert_int_equal(publish_rules(&book, &b, mark), 0);
+	assert_string_equal(mark, "");
 	assert_string_equal(buf_str(&b), "add table ip kist\ndelete table ip kist\n");
 	assert_int_equal(lease_add(&book, "web", "10.87.0.2", ports, 2, &l, NULL), 0);
 	buf_reset(&b);
-	assert_int_equal(publish_rules(&book, &b), 0);
+	assert_int_equal(publish_rules(&book, &b, mark), 0);
+	assert_non_null(strstr(buf_str(&b), mark));
 	assert_non_null(strstr(buf_str(&b), "tcp . 80 comment \"web\" : 10.87.0.2 . 8080 }"));
 	assert_non_null(
 		strstr(buf_str(&b), "127.0.0.1 . udp . 53 comment \"web\" : 10.87.0.2 . 54 }"));
 	assert_non_null(strstr(buf_str(&b), "masquerade"));
+	/* Who publishes nothing changes nothing. */
+	assert_int_equal(lease_add(&book, "job", NULL, NULL, 0, &l, NULL), 0);
+	buf_reset(&b);
+	assert_int_equal(publish_rules(&book, &b, other), 0);
+	assert_string_equal(mark, other);
+	assert_int_equal(lease_add(&book, "db", NULL, &other_port, 1, &l, NULL), 0);
+	buf_reset(&b);
+	assert_int_equal(publish_rules(&book, &b, other), 0);
+	assert_string_not_equal(mark, other);
 	buf_done(&b);
 	lease_book_done(&book);
 }
