@@ -147,6 +147,12 @@ static int step_stdio(struct child *k, struct err *err)
 	return process_stdio(k->slave >= 0 ? console : k->m->std, err);
 }
 
+/* Callers want to hear of a missing command when it is created, not when it is started. */
+static int step_check(struct child *k, struct err *err)
+{
+	return k->c->params->later && !k->m->payload ? process_check(&k->spec->process, err) : 0;
+}
+
 static int step_ready(struct child *k, struct err *err)
 {
 	int r = ask(k->m->sync[1], START_READY, k->master, err);
@@ -199,6 +205,7 @@ static const struct {
 	{"console", step_console},
 	{"finish", step_finish},
 	{"stdio", step_stdio},
+	{"check", step_check},
 	{"ready", step_ready},
 	{"wait", step_wait},
 	{"last", step_last},

@@ -93,6 +93,8 @@ struct process_plan {
 	int sync;
 	int preserve_fds; /* so many from 3 on go into the command */
 };
+/* Is the command there? Fails as process_become will, if root may not execute it either. */
+int process_check(const struct spec_process *p, struct err *err);
 /* rlimits, credentials, …, exec. Returns only to fail. */
 int process_become(const struct process_plan *p, struct err *err);
 /* Says that @command cannot be executed, with the exit status that shells use for it. */

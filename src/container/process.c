@@ -121,7 +121,7 @@ static int find_executable(const struct spec_process *p, char path[PATH_MAX], st
 	}
 	if (found == -EACCES)
 		return process_exec_error(found, p->args[0], err);
-	err_setx(err, found, "executable file '%s' not found in $PATH", p->args[0]);
+	err_set(err, found, "executable file '%s' not found in $PATH", p->args[0]);
 	err->exit_status = EXIT_NOT_FOUND;
 	return err_hint(err, "PATH in the container is '%s'", dirs);
 }
@@ -175,6 +175,14 @@ static int execute(const struct process_plan *plan, char *path, struct err *err)
 	}
 	(void)fexecve(plan->init_fd, argv, p->env); /* returns only to fail */
 	return err_set(err, -errno, "cannot execute kist's init");
+}
+
+int process_check(const struct spec_process *p, struct err *err)
+{
+	char path[PATH_MAX];
+	int r = enter_cwd(p->cwd, err);
+
+	return r < 0 ? r : find_executable(p, path, err);
 }
 
 int process_become(const struct process_plan *plan, struct err *err)

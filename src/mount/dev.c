@@ -173,7 +173,8 @@ int dev_setup(const struct rootfs_plan *plan, int root_fd, struct err *err)
 	if (r == 0)
 		r = make_links(dev_fd, err);
 	for (i = 0; i < l->n_devices && r == 0; i++)
-		r = make_spec_node(plan, root_fd, &l->devices[i], err);
+		if (strcmp(l->devices[i].path, "/dev/ptmx") != 0) /* always the container's own */
+			r = make_spec_node(plan, root_fd, &l->devices[i], err);
 	return r;
 }
 

@@ -66,6 +66,8 @@ int oci_params(const struct oci_making *m, struct container_params **ret, struct
 	r = p->name && p->bundle ? 0 : err_oom(err);
 	if (r == 0)
 		r = read_spec(bundle, m->config, &p->spec, err);
+	if (r == 0 && p->spec->linux_.n_device_rules)
+		r = spec_add_device_rules(p->spec, false, err);
 	if (r == 0 && m->console_socket && !p->spec->process.terminal)
 		r = err_setx(
 			err, -EINVAL, "a console socket is given, but the process has no terminal");
