@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""podman on kist-oci: the commands of every day, with state, images and configuration of their own."""
+import json
+import os
+import pathlib
+import pty
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+              pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed")]
+
+# Without CAP_SYS_RESOURCE podman's own defaults cannot be had.
+CONF = """[containers]
+default_ulimits = ["nofile=20000:20000","nproc=32768:32768"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime_supports_json = ["kist-oci"]
+[engine.runtimes]
+kist-oci = ["{}"]
+"""
+
+
+class Podman:
+    def __init__(self, path, runtime):
+        self.path, self.netns = path, path.name
+        conf = path / "containers.conf"
+        conf.write_text(CONF.format(runtime))
+        self.env = dict(os.environ, CONTAINERS_CONF=str(conf), TMPDIR=str(path))
+
+    def command(self, *args):
+        # bridges and rules of the engine stay in a network namespace of the test's own
+        return ["nsenter", f"--net=/run/netns/{self.netns}", "podman", "--root", f"{self.path}/root", "--runroot", f"{self.path}/run",
+                "--tmpdir", f"{self.path}/tmp", "--storage-driver", "vfs", "--runtime", "kist-oci",
+                *map(str, args)]
+
+    def __call__(self, *args, status=0):
+        """Output as text. What a detached container inherits is a file."""
+        with open(self.path / "out", "w+", encoding="utf-8") as f:
+            r = subprocess.run(self.command(*args), env=self.env, stdin=subprocess.DEVNULL, stdout=f,
+                               stderr=f, timeout=120, check=False)
+            f.seek(0)
+            out = f.read()
+        assert r.returncode == status, (args, r.returncode, out)
+        return out
+
+    def run(self, *args, status=0):
+        return self("run", "--rm", *args, status=status)
+
+    def sh(self, script, *options, status=0):
+        return self.run(*options, "bb:1", "sh", "-ec", script, status=status)
+
+    def tty(self, *args):
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execvpe("nsenter", self.command(*args), self.env)
+        got = b""
+        try:
+            while data := os.read(fd, 4096):
+                got += data
+        except OSError:  # the end, for a terminal
+            pass
+        os.close(fd)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), got.decode()
+
+
+@pytest.fixture(scope="module")
+def podman(build):
+    path = pathlib.Path(tempfile.mkdtemp(prefix="kist-podman-", dir="/var/tmp"))
+    root = path / "bb"
+    for d in ("bin", "etc", "proc", "sys", "dev", "tmp"):
+        (root / d).mkdir(parents=True)
+    shutil.copy(shutil.which("busybox"), root / "bin")
+    names = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True)
+    for name in names.stdout.split():
+        if name != "busybox":
+            os.link(root / "bin/busybox", root / "bin" / name)
+    (root / "etc/passwd").write_text("root:x:0:0:root:/:/bin/sh\n")
+    subprocess.run(["tar", "-C", root, "-cf", path / "bb.tar", "."], check=True)
+    p = Podman(path, build / "kist-oci")
+    subprocess.run(["ip", "netns", "add", p.netns], check=True)
+    subprocess.run(["ip", "-n", p.netns, "link", "set", "lo", "up"], check=True)
+    p("import", path / "bb.tar", "localhost/bb:1")
+    yield p
+    p("rm", "-af", "-t", "0")
+    p("rmi", "-af")
+    for mount in sorted((line.split()[4] for line in open("/proc/self/mountinfo")
+                         if f" {path}/" in line), reverse=True):
+        subprocess.run(["umount", "-l", mount], check=False)
+    subprocess.run(["ip", "netns", "del", p.netns], check=True)
+    shutil.rmtree(path)
+
+
+def test_exit_statuses(podman):
+    podman.sh("true", "--network", "none")
+    podman.sh("exit 42", "--network", "none", status=42)
+    assert "No such file" in podman.run("--network", "none", "bb:1", "/nope", status=127)
+    assert "not found in $PATH" in podman.run("--network", "none", "bb:1", "nope", status=127)
+    podman.run("--network", "none", "bb:1", "/etc", status=126)
+
+
+@pytest.mark.parametrize("options, script", [
+    ("", "ip addr show eth0"),
+    ("--network host", "true"),
+    ("-u 1000:1000", "[ $(id -u) = 1000 ] && [ $(id -g) = 1000 ]"),
+    ("-w /tmp", "[ $(pwd) = /tmp ]"),
+    ("-e A=b", "[ $A = b ]"),
+    ("-m 64m --pids-limit 50 --cpus 0.5", "true"),
+    ("--read-only", "! touch /x"),
+    ("--cap-drop all", "grep -q 'CapEff:.0000000000000000' /proc/self/status"),
+    ("--cap-add net_admin", "ip link set lo down"),
+    ("--uidmap 0:100000:65536", "grep -q '0 *100000 *65536' /proc/self/uid_map"),
+    ("--privileged", "[ -c /dev/loop-control ] || [ -c /dev/fuse ]"),
+    ("--tmpfs /mnt", "grep -q ' /mnt tmpfs' /proc/mounts; touch /mnt/x"),
+    ("--sysctl net.ipv4.ip_forward=1", "[ $(cat /proc/sys/net/ipv4/ip_forward) = 1 ]"),
+    ("--pid host", "[ $(ls -d /proc/[0-9]* | wc -l) -gt 5 ]"),
+    ("--ipc host --uts host", "true"),
+    ("--device /dev/fuse", "[ -c /dev/fuse ]"),
+    ("--cgroup-parent /kisttest", "true"),
+    ("-h foo", "[ $(hostname) = foo ]"),
+    ("--shm-size 10m", "grep -q '/dev/shm .*size=10240k' /proc/mounts"),
+    ("--security-opt seccomp=unconfined", "grep -q 'Seccomp:.0' /proc/self/status"),
+    ("--security-opt no-new-privileges", "grep -q 'NoNewPrivs:.1' /proc/self/status"),
+])
+def test_options_of_run(podman, options, script):
+    if options == "--cgroup-parent /kisttest":
+        podman.sh("true", *options.split())
+        subprocess.run("rmdir /sys/fs/cgroup/*/kisttest 2>/dev/null", shell=True, check=False)
+    else:
+        podman.sh(script, *options.split())
+
+
+def test_volumes(podman):
+    vol = podman.path / "vol"
+    vol.mkdir()
+    podman.sh("echo x > /vol/x", "-v", f"{vol}:/vol")
+    assert (vol / "x").read_text() == "x\n"
+    podman.sh("! touch /vol/y", "-v", f"{vol}:/vol:ro")
+
+
+def test_terminal(podman):
+    status, out = podman.tty("run", "--rm", "-it", "--network", "none", "bb:1", "tty")
+    assert status == 0 and "/dev/pts/0" in out
+
+
+def test_life(podman):
+    podman("run", "-d", "--name", "c1", "bb:1", "sh", "-c",
+           "trap 'exit 3' TERM; i=0; while true; do i=$((i+1)); echo $i; sleep 0.1; done")
+    podman("exec", "c1", "true")
+    podman("exec", "c1", "sh", "-c", "exit 5", status=5)
+    podman("exec", "c1", "nope", status=127)
+    assert podman("exec", "-u", "5", "-w", "/tmp", "-e", "X=y", "c1", "sh", "-c",
+                  "id -u; pwd; echo $X").split() == ["5", "/tmp", "y"]
+    status, out = podman.tty("exec", "-it", "c1", "tty")
+    assert status == 0 and "/dev/pts/" in out
+    podman("exec", "-d", "c1", "sleep", "100")
+    assert "sleep 100" in podman("top", "c1")
+    assert "c1" in podman("stats", "--no-stream", "c1")
+    podman("pause", "c1")
+    assert json.loads(podman("inspect", "c1"))[0]["State"]["Status"] == "paused"
+    podman("unpause", "c1")
+    podman("update", "--cpus", "0.3", "c1")
+    assert "1" in podman("logs", "c1").split()
+    podman("cp", "/etc/hostname", "c1:/tmp/h")
+    podman("restart", "-t", "2", "c1")
+    podman("kill", "c1")
+    assert podman("wait", "c1").strip() == "137"
+    podman("start", "c1")
+    podman("stop", "-t", "5", "c1")
+    assert podman("inspect", "-f", "{{.State.ExitCode}}", "c1").strip() == "3"
+    podman("rm", "c1")
+
+
+def test_pod(podman):
+    podman("pod", "create", "--name", "p1", "--infra-image", "bb:1", "--infra-command",
+           "sleep 1000")
+    podman.sh("true", "--pod", "p1")
+    podman("pod", "rm", "-f", "-t", "0", "p1")
