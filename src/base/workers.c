@@ -22,11 +22,10 @@ struct workers {
 	pthread_mutex_t lock;
 	pthread_cond_t some, idle; /* a job or the end; nobody at work */
 	size_t size;
-	uint64_t patience, waiting; /* weights */
+	uint64_t patience, added; /* weights; since the last wait */
 	workers_fn fn;
 	void *arg;
 	char *queue; /* a ring of QUEUE jobs */
-	uint64_t weights[QUEUE];
 	unsigned int first, n, busy;
 	bool end;
 	struct err err; /* of the first failure */
@@ -41,7 +40,6 @@ static void work(struct workers *w, unsigned int worker, char *job)
 	int r;
 
 	memcpy(job, w->queue + w->first * w->size, w->size);
-	w->waiting -= w->weights[w->first];
 	w->first = (w->first + 1) % QUEUE;
 	w->n--;
 	w->busy++;
@@ -51,7 +49,7 @@ static void work(struct workers *w, unsigned int worker, char *job)
 	if (r < 0 && !w->err.code) {
 		w->err = err;
 		w->err.code = r;
-		w->n = w->waiting = 0;
+		w->n = 0;
 	}
 	if (--w->busy == 0 && !w->n)
 		pthread_cond_broadcast(&w->idle);
@@ -138,9 +136,8 @@ int workers_add(struct workers *w, const void *job, uint64_t weight, struct err 
 	if (r == 0) {
 		last = (w->first + w->n++) % QUEUE;
 		memcpy(w->queue + last * w->size, job, w->size);
-		w->weights[last] = weight;
-		w->waiting += weight;
-		if (w->waiting > w->patience && w->n_threads < w->max_threads)
+		w->added += weight;
+		if (w->added > w->patience && w->n_threads < w->max_threads)
 			start_threads(w);
 		pthread_cond_signal(&w->some);
 	}
@@ -158,6 +155,7 @@ int workers_wait(struct workers *w, struct err *err)
 			work(w, 0, w->queue + QUEUE * w->size);
 		else
 			pthread_cond_wait(&w->idle, &w->lock);
+	w->added = 0;
 	r = failure(w, err);
 	pthread_mutex_unlock(&w->lock);
 	return r;

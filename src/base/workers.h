@@ -17,9 +17,9 @@ typedef int (*workers_fn)(void *arg, unsigned int worker, const void *job, struc
 
 struct workers;
 /*
- * Jobs are copies of @size bytes. Threads are started when more than @patience of the jobs' weights
- * waits, as many as there are processors for us: what is small is done without any. They block all
- * signals.
+ * Jobs are copies of @size bytes. Threads are started when jobs of more than @patience weight were
+ * added since the last wait, as many as there are processors for us: what is small is done without
+ * any. They block all signals.
  */
 int workers_new(size_t size, uint64_t patience, workers_fn fn, void *arg, struct workers **ret,
 	struct err *err);

@@ -21,14 +21,17 @@
 #define PAGE	 4096ull
 #define PIECE	 (4u << 20)
 #define CHUNK	 (256u << 10) /* stays in the second level cache from copy to copy */
+#define RANGES	 64
 #define PATIENCE (8u << 20)
 #define UFFD_MIN (1u << 20) /* bytes of a mapping for which it is worth the calls */
 
 struct fill_job {
 	pid_t pid;
-	int uffd; /* -EBADF: none */
-	int fd;	  /* of the data file */
-	uint64_t addr, len, off;
+	int uffd;	     /* -EBADF: none */
+	int fd;		     /* of the data file */
+	uint64_t off, bytes; /* there; what follows one another in it may lie apart in memory */
+	size_t n;
+	struct iovec v[RANGES]; /* in the process */
 };
 
 struct fill_range { /* registered with a userfaultfd */
@@ -39,6 +42,7 @@ struct fill_range { /* registered with a userfaultfd */
 struct mm_fill {
 	const struct image *img;
 	struct workers *workers;
+	struct fill_job next;	   /* being filled */
 	char *chunks[WORKERS_MAX]; /* of each thread */
 	struct fill_range *ranges;
 	size_t n_ranges, ranges_cap;
@@ -65,17 +69,43 @@ static size_t copy_in(int uffd, uint64_t addr, const char *from, size_t len)
 	return done;
 }
 
-static int write_in(const struct fill_job *job, uint64_t addr, char *from, size_t len)
+static int write_in(pid_t pid, const struct iovec *from, const struct iovec *to, size_t n)
 {
-	struct iovec local = {from, len}, remote = {(void *)(uintptr_t)addr, len};
-	ssize_t n;
+	size_t len = 0, i;
+	ssize_t done;
 
+	for (i = 0; i < n; i++)
+		len += from[i].iov_len;
 	if (!len)
 		return 0;
-	n = process_vm_writev(job->pid, &local, 1, &remote, 1, 0);
-	if (n < 0)
+	done = process_vm_writev(pid, from, n, to, n, 0);
+	if (done < 0)
 		return -errno;
-	return (size_t)n == len ? 0 : -EFAULT;
+	return (size_t)done == len ? 0 : -EFAULT;
+}
+
+/* Places @len bytes from @p at what comes next in the job: the range *i, from its byte *skip on. */
+static int place(const struct fill_job *job, char *p, size_t len, size_t *i, size_t *skip)
+{
+	struct iovec from[RANGES], to[RANGES];
+	size_t n = 0, part, done;
+	char *at;
+
+	for (; len; len -= part, p += part) {
+		at = (char *)job->v[*i].iov_base + *skip;
+		part = MIN(job->v[*i].iov_len - *skip, len);
+		done = job->uffd < 0 ? 0 : copy_in(job->uffd, (uintptr_t)at, p, part);
+		if (done < part) {
+			from[n] = (struct iovec){p + done, part - done};
+			to[n++] = (struct iovec){at + done, part - done};
+		}
+		*skip += part;
+		if (*skip == job->v[*i].iov_len) {
+			*skip = 0;
+			++*i;
+		}
+	}
+	return write_in(job->pid, from, to, n);
 }
 
 static int fill(void *arg, unsigned int worker, const void *data, struct err *err)
@@ -83,8 +113,8 @@ static int fill(void *arg, unsigned int worker, const void *data, struct err *er
 	const struct fill_job *job = data;
 	struct mm_fill *f = arg;
 	char **chunk = &f->chunks[worker];
+	size_t len, i = 0, skip = 0;
 	uint64_t at;
-	size_t len, done;
 	ssize_t n;
 	int r;
 
@@ -92,14 +122,13 @@ static int fill(void *arg, unsigned int worker, const void *data, struct err *er
 		*chunk = aligned_alloc(PAGE, CHUNK);
 	if (!*chunk)
 		return err_oom(err);
-	for (at = 0; at < job->len; at += len) {
-		len = MIN(job->len - at, (uint64_t)CHUNK);
+	for (at = 0; at < job->bytes; at += len) {
+		len = MIN(job->bytes - at, (uint64_t)CHUNK);
 		n = io_pread(job->fd, *chunk, len, (off_t)(job->off + at));
 		if (n < 0 || (size_t)n < len)
 			return err_set(
 				err, n < 0 ? (int)n : -EIO, "cannot read the pages of the image");
-		done = job->uffd < 0 ? 0 : copy_in(job->uffd, job->addr + at, *chunk, len);
-		r = write_in(job, job->addr + at + done, *chunk + done, len - done);
+		r = place(job, *chunk, len, &i, &skip);
 		if (r < 0)
 			return err_set(
 				err, r, "cannot write the memory of restored process %d", job->pid);
@@ -188,22 +217,35 @@ static int register_vma(struct mm_fill *f, const Kist__Vma *v, uint64_t bytes, i
 	return 0;
 }
 
-static int add_extent(struct mm_fill *f, const Kist__Mm *mm, size_t i, uint64_t from, uint64_t to,
-	struct fill_job *job, struct err *err)
+static int flush(struct mm_fill *f, struct err *err)
 {
-	const uint64_t *e = &mm->extents[i];
-	uint64_t size, at;
-	int r = 0;
+	int r = f->next.n ? workers_add(f->workers, &f->next, f->next.bytes, err) : 0;
 
-	job->fd = image_data_fd(
-		f->img, mm->pages[mm->n_extent_files ? mm->extent_files[i / 3] : 0], &size, err);
-	if (job->fd < 0)
-		return job->fd;
-	for (at = from; r == 0 && at < to; at += job->len) {
-		job->addr = at;
-		job->len = MIN(to - at, (uint64_t)PIECE);
-		job->off = e[2] + (at - e[0]);
-		r = workers_add(f->workers, job, job->len, err);
+	f->next.n = f->next.bytes = 0;
+	return r;
+}
+
+/* The part [@from, @to) of the @i-th extent. */
+static int add_extent(struct mm_fill *f, const Kist__Mm *mm, size_t i, uint64_t from, uint64_t to,
+	pid_t pid, int uffd, struct err *err)
+{
+	const char *name = mm->pages[mm->n_extent_files ? mm->extent_files[i / 3] : 0];
+	const uint64_t *e = &mm->extents[i];
+	struct fill_job *j = &f->next;
+	uint64_t size, off = e[2] + (from - e[0]), len;
+	int r = 0, fd = image_data_fd(f->img, name, &size, err);
+
+	if (fd < 0)
+		return fd;
+	for (; r == 0 && from < to; from += len, off += len) {
+		if (j->n == RANGES || j->bytes == PIECE || j->pid != pid || j->uffd != uffd ||
+			j->fd != fd || j->off + j->bytes != off)
+			r = flush(f, err);
+		if (!j->n)
+			*j = (struct fill_job){.pid = pid, .uffd = uffd, .fd = fd, .off = off};
+		len = MIN(to - from, PIECE - j->bytes);
+		j->v[j->n++] = (struct iovec){(void *)(uintptr_t)from, len};
+		j->bytes += len;
 	}
 	return r;
 }
@@ -221,9 +263,8 @@ static uint64_t bytes_in(const Kist__Mm *mm, const Kist__Vma *v, size_t i)
 
 int mm_fill_add(struct mm_fill *f, const Kist__Mm *mm, pid_t pid, int uffd, struct err *err)
 {
-	struct fill_job job = {.pid = pid};
 	size_t k, i = 0;
-	int r;
+	int r, vma_uffd;
 
 	r = take_uffd(f, uffd, &uffd, err);
 	for (k = 0; r == 0 && k < mm->n_vmas; k++) {
@@ -233,13 +274,13 @@ int mm_fill_add(struct mm_fill *f, const Kist__Mm *mm, pid_t pid, int uffd, stru
 			i += 3;
 		if (i >= mm->n_extents || mm->extents[i] >= v->end)
 			continue;
-		r = register_vma(f, v, bytes_in(mm, v, i), uffd, &job.uffd, err);
+		r = register_vma(f, v, bytes_in(mm, v, i), uffd, &vma_uffd, err);
 		/* An extent may go over the border of two mappings. */
 		for (; r == 0 && i < mm->n_extents && mm->extents[i] < v->end; i += 3) {
 			uint64_t end = mm->extents[i] + mm->extents[i + 1];
 
 			r = add_extent(f, mm, i, MAX(mm->extents[i], v->start), MIN(end, v->end),
-				&job, err);
+				pid, vma_uffd, err);
 			if (end > v->end)
 				break;
 		}
@@ -252,7 +293,9 @@ int mm_fill_wait(struct mm_fill *f, struct err *err)
 	size_t i;
 	int r;
 
-	r = workers_wait(f->workers, err);
+	r = flush(f, err);
+	if (r == 0)
+		r = workers_wait(f->workers, err);
 	for (i = 0; r == 0 && i < f->n_ranges; i++)
 		if (ioctl(f->ranges[i].uffd, UFFDIO_UNREGISTER, &f->ranges[i].at) < 0)
 			r = err_set(err, -errno, "cannot take a userfaultfd away");

@@ -17,6 +17,7 @@
 #define WINDOW	 (64ull << 20) /* scanned at once: copying goes on meanwhile */
 #define PIECE	 (4u << 20)    /* what one thread copies in one go */
 #define CHUNK	 (256u << 10)  /* stays in the second level cache from copy to copy */
+#define RANGES	 64	       /* at most in a job: memory with holes is read by few calls */
 #define PATIENCE (8u << 20)    /* threads are not worth it for less */
 
 struct extent {
@@ -26,35 +27,44 @@ struct extent {
 
 struct pages_job {
 	struct target *t;
-	uint64_t start, end;
 	bool skip_zero;
+	size_t n;
+	uint64_t bytes;
+	struct range {
+		uint64_t start, end;
+	} v[RANGES];
 };
 
 struct pages_pool {
 	struct image_writer *w;
 	struct workers *workers;
 	struct page_region regions[REGIONS];
-	struct lane {	     /* of a thread */
-		char *chunk; /* CHUNK bytes, page aligned */
+	struct pages_job next; /* being filled */
+	struct lane {	       /* of a thread */
+		char *chunk;   /* CHUNK bytes, page aligned */
 		struct image_data *out;
+		uint64_t pos;		   /* bytes in @out, with those of @runs */
+		struct iovec runs[RANGES]; /* of the chunk, to be appended */
+		size_t n_runs;
 		char name[16];
 		struct extent *v; /* of the target at hand */
 		size_t n, cap;
 	} lanes[WORKERS_MAX];
 };
 
-static int add_extent(
-	struct lane *l, uint32_t file, uint64_t addr, uint64_t len, uint64_t off, struct err *err)
+static int add_extent(struct lane *l, uint32_t file, uint64_t addr, uint64_t len, struct err *err)
 {
 	struct extent *last = l->n ? &l->v[l->n - 1] : NULL;
 
-	if (last && last->addr + last->len == addr && last->off + last->len == off) {
+	if (last && last->addr + last->len == addr && last->off + last->len == l->pos) {
 		last->len += len;
+		l->pos += len;
 		return 0;
 	}
 	if (array_reserve(&l->v, &l->cap, l->n + 1, sizeof(*l->v)) < 0)
 		return err_oom(err);
-	l->v[l->n++] = (struct extent){addr, len, off, file};
+	l->v[l->n++] = (struct extent){addr, len, l->pos, file};
+	l->pos += len;
 	return 0;
 }
 
@@ -70,38 +80,65 @@ static bool is_zero(const char *p, size_t len)
 	return true;
 }
 
-/* process_vm_readv does not read what the process itself may not (PROT_NONE): /proc/PID/mem does.
+/*
+ * Reads @n ranges, one behind the other. process_vm_readv does not read what the process itself may
+ * not (PROT_NONE): /proc/PID/mem does.
  */
-static int read_chunk(struct target *t, uint64_t addr, char *to, size_t len, struct err *err)
+static int read_chunk(
+	struct target *t, const struct iovec *from, size_t n, char *to, size_t len, struct err *err)
 {
-	struct iovec local = {to, len}, remote = {(void *)(uintptr_t)addr, len};
-	ssize_t n = process_vm_readv(t->pid, &local, 1, &remote, 1, 0);
+	struct iovec local = {to, len};
+	size_t i;
+	int r = 0;
 
-	if (n == (ssize_t)len)
+	if (process_vm_readv(t->pid, &local, 1, from, n, 0) == (ssize_t)len)
 		return 0;
-	return target_read(t, addr, to, len, err);
+	for (i = 0; r == 0 && i < n; i++) {
+		r = target_read(t, (uintptr_t)from[i].iov_base, to, from[i].iov_len, err);
+		to += from[i].iov_len;
+	}
+	return r;
 }
 
-/* Appends the chunk, without its pages of zeros when @skip_zero. */
-static int append_chunk(
-	struct lane *l, uint32_t file, uint64_t addr, size_t len, bool skip_zero, struct err *err)
+static int append_runs(struct lane *l, struct err *err)
 {
-	size_t from = 0, at, end;
-	struct iovec iov;
-	uint64_t off;
+	size_t n = l->n_runs;
+
+	l->n_runs = 0;
+	return n ? image_data_append(l->out, l->runs, n, NULL, err) : 0;
+}
+
+static int add_run(
+	struct lane *l, uint32_t file, uint64_t addr, char *p, size_t len, struct err *err)
+{
+	struct iovec *last = l->n_runs ? &l->runs[l->n_runs - 1] : NULL;
+	int r = 0;
+
+	if (last && (char *)last->iov_base + last->iov_len == p) {
+		last->iov_len += len;
+	} else {
+		if (l->n_runs == RANGES)
+			r = append_runs(l, err);
+		l->runs[l->n_runs++] = (struct iovec){p, len};
+	}
+	return r < 0 ? r : add_extent(l, file, addr, len, err);
+}
+
+/* Adds the runs of a range that lies at @p; pages of zeros are none when @skip_zero. */
+static int add_runs(struct lane *l, uint32_t file, const struct iovec *range, char *p,
+	bool skip_zero, struct err *err)
+{
+	size_t from = 0, at, end, len = range->iov_len;
 	int r = 0;
 
 	while (r == 0 && from < len) {
-		for (at = from; skip_zero && at < len && is_zero(l->chunk + at, PAGE); at += PAGE)
+		for (at = from; skip_zero && at < len && is_zero(p + at, PAGE); at += PAGE)
 			;
-		for (end = at; end < len && !(skip_zero && is_zero(l->chunk + end, PAGE));
-			end += PAGE)
+		for (end = at; end < len && !(skip_zero && is_zero(p + end, PAGE)); end += PAGE)
 			;
-		iov = (struct iovec){l->chunk + at, end - at};
 		if (end > at)
-			r = image_data_append(l->out, &iov, 1, &off, err);
-		if (r == 0 && end > at)
-			r = add_extent(l, file, addr + at, end - at, off, err);
+			r = add_run(
+				l, file, (uintptr_t)range->iov_base + at, p + at, end - at, err);
 		from = end;
 	}
 	return r;
@@ -121,21 +158,40 @@ static int open_lane(struct pages_pool *p, unsigned int worker, struct err *err)
 	return image_data_new(p->w, l->name, &l->out, err);
 }
 
+/* The next ranges of the job from (*i, *at) on, as many as a chunk takes. Returns the bytes. */
+static size_t next_ranges(const struct pages_job *job, size_t *i, uint64_t *at,
+	struct iovec ranges[RANGES], size_t *ret_n)
+{
+	size_t len = 0, part;
+
+	for (*ret_n = 0; *i < job->n && len < CHUNK; len += part) {
+		part = MIN(job->v[*i].end - *at, (uint64_t)(CHUNK - len));
+		ranges[(*ret_n)++] = (struct iovec){(void *)(uintptr_t)*at, part};
+		*at += part;
+		if (*at == job->v[*i].end && ++*i < job->n)
+			*at = job->v[*i].start;
+	}
+	return len;
+}
+
 static int copy(void *arg, unsigned int worker, const void *data, struct err *err)
 {
 	const struct pages_job *job = data;
 	struct pages_pool *p = arg;
 	struct lane *l = &p->lanes[worker];
-	uint64_t at;
-	size_t len;
+	struct iovec ranges[RANGES];
+	uint64_t at = job->v[0].start;
+	size_t i = 0, k, n, len;
+	char *to;
 	int r;
 
 	r = open_lane(p, worker, err);
-	for (at = job->start; r == 0 && at < job->end; at += len) {
-		len = MIN(job->end - at, (uint64_t)CHUNK);
-		r = read_chunk(job->t, at, l->chunk, len, err);
+	while (r == 0 && (len = next_ranges(job, &i, &at, ranges, &n)) > 0) {
+		r = read_chunk(job->t, ranges, n, l->chunk, len, err);
+		for (k = 0, to = l->chunk; r == 0 && k < n; to += ranges[k++].iov_len)
+			r = add_runs(l, worker + 1, &ranges[k], to, job->skip_zero, err);
 		if (r == 0)
-			r = append_chunk(l, worker + 1, at, len, job->skip_zero, err);
+			r = append_runs(l, err);
 	}
 	return r;
 }
@@ -190,16 +246,31 @@ void pages_pool_free(struct pages_pool *p)
 	free(p);
 }
 
+static int flush(struct pages_pool *p, struct err *err)
+{
+	int r = p->next.n ? workers_add(p->workers, &p->next, p->next.bytes, err) : 0;
+
+	p->next.n = p->next.bytes = 0;
+	return r;
+}
+
 static int add_region(struct pages_pool *p, struct target *t, const struct vma *v,
 	const struct page_region *reg, struct err *err)
 {
-	struct pages_job job = {.t = t, .end = reg->start, .skip_zero = v->kind == VMA_ANON};
+	struct pages_job *j = &p->next;
+	uint64_t at, end;
 	int r = 0;
 
-	while (r == 0 && job.end < reg->end) {
-		job.start = job.end;
-		job.end = MIN(reg->end, (job.start / PIECE + 1) * PIECE);
-		r = workers_add(p->workers, &job, job.end - job.start, err);
+	if (j->skip_zero != (v->kind == VMA_ANON))
+		r = flush(p, err);
+	j->t = t;
+	j->skip_zero = v->kind == VMA_ANON;
+	for (at = reg->start; r == 0 && at < reg->end; at = end) {
+		end = MIN(reg->end, at + (PIECE - j->bytes));
+		j->v[j->n++] = (struct range){at, end};
+		j->bytes += end - at;
+		if (j->bytes == PIECE || j->n == RANGES)
+			r = flush(p, err);
 	}
 	return r;
 }
@@ -282,7 +353,9 @@ int pages_collect(struct pages_pool *p, struct pages_saved *ret, struct err *err
 	size_t i;
 	int r;
 
-	r = workers_wait(p->workers, err);
+	r = flush(p, err);
+	if (r == 0)
+		r = workers_wait(p->workers, err);
 	if (r == 0)
 		r = merge(p, &v, &s.n, err);
 	if (r < 0)
