@@ -3,6 +3,7 @@
  * The last steps of every process that kist starts inside a container, in the order in which each
  * still has the rights it needs: limits, user, directory, capabilities, seccomp, exec.
  */
+#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -83,9 +84,13 @@ static int executable(const char *path)
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
+/* Engines look for the very words, in small letters, to choose an exit status. */
 int process_exec_error(int code, const char *command, struct err *err)
 {
-	err_set(err, code, "cannot execute '%s'", command);
+	const char *why = strerror(-code);
+
+	err_setx(err, code, "cannot execute '%s': %c%s", command, tolower((unsigned char)why[0]),
+		why + 1);
 	if (code == -EAGAIN)
 		(void)err_hint(err, "pids.max must leave room for the command and kist's init");
 	if (err)
@@ -121,7 +126,7 @@ static int find_executable(const struct spec_process *p, char path[PATH_MAX], st
 	}
 	if (found == -EACCES)
 		return process_exec_error(found, p->args[0], err);
-	err_set(err, found, "executable file '%s' not found in $PATH", p->args[0]);
+	err_setx(err, found, "'%s': executable file not found in $PATH", p->args[0]);
 	err->exit_status = EXIT_NOT_FOUND;
 	return err_hint(err, "PATH in the container is '%s'", dirs);
 }

@@ -146,7 +146,7 @@ def test_run(oci):
 
 @pytest.mark.parametrize("args, text", [
     (["/nonexistent"], "no such file or directory"),
-    (["nonexistent"], "executable file 'nonexistent' not found in $PATH"),
+    (["nonexistent"], "'nonexistent': executable file not found in $PATH"),
     (["/etc"], "permission denied"),
 ])
 def test_what_cannot_be_executed(oci, args, text):

@@ -98,7 +98,7 @@ def podman(build):
 def test_exit_statuses(podman):
     podman.sh("true", "--network", "none")
     podman.sh("exit 42", "--network", "none", status=42)
-    assert "No such file" in podman.run("--network", "none", "bb:1", "/nope", status=127)
+    assert "no such file" in podman.run("--network", "none", "bb:1", "/nope", status=127)
     assert "not found in $PATH" in podman.run("--network", "none", "bb:1", "nope", status=127)
     podman.run("--network", "none", "bb:1", "/etc", status=126)
 

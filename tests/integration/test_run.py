@@ -45,7 +45,7 @@ def test_killed_by_signal(kist, init):
 def test_not_found(kist):
     r = kist("run", "-n", "nf", "--", "no-such-command", check=False)
     assert r.returncode == 127
-    assert "'no-such-command' not found in $PATH" in r.stderr
+    assert "'no-such-command': executable file not found in $PATH" in r.stderr
     assert kist.names() == []
 
 

@@ -26,6 +26,7 @@ struct job {
 	struct restore_result *result; /* shared with the process that becomes the monitor */
 	pid_t pid;
 	const char *cgroup;
+	bool running; /* also if it was frozen */
 };
 
 bool restore_is_container(const struct image *img)
@@ -164,7 +165,7 @@ static int before_run(void *arg, struct restore *restore, struct err *err)
 		}
 		r = nsdump_restore_cgroups(j->img, list, n, host_pid, restore, err);
 	}
-	if (r == 0 && image_info(j->img, "frozen"))
+	if (r == 0 && !j->running && image_info(j->img, "frozen"))
 		r = cgroup_freeze(cg, true, FREEZE_MS, err);
 	cgroup_free(cg);
 	cgroup_host_free(host);
@@ -244,7 +245,7 @@ int restore_container(
 int restore_container_here(const struct image *img, struct container_params *params,
 	struct container **ret_container, struct restore_result *ret, struct err *err)
 {
-	struct job j = {.img = img, .params = params, .result = ret};
+	struct job j = {.img = img, .params = params, .result = ret, .running = true};
 	int r = net_ns_check(img, err);
 
 	if (r == 0)

@@ -13,7 +13,8 @@ int restore_container(
 	const struct image *img, const char *name, struct restore_result *ret, struct err *err);
 /*
  * The same by this very process, as @params say and not the image; they become the container's,
- * also on failure. It runs when this returns, without a monitor. *ret is the caller's.
+ * also on failure. It runs when this returns, without a monitor; also if it was frozen, for
+ * engines pause what they checkpoint. *ret is the caller's.
  */
 int restore_container_here(const struct image *img, struct container_params *params,
 	struct container **ret_container, struct restore_result *ret, struct err *err);
