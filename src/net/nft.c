@@ -2,12 +2,11 @@
 /*
  * See nft.h. libnftables waits by select(2), which ends the program when a socket's number is over
  * 1023; a dump or a restore holds thousands of fds. So it runs in a forked child with few of them,
- * which also keeps its exits and its global state away from us. The child loads it, too: it would
- * add a third of a millisecond, a quarter of the whole, to every start of kist.
+ * which also keeps its exits and its global state away from us. It is linked and not loaded when it
+ * is needed, which is also in a container's root, with the container's libraries.
  */
 #include "net/nft.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <nftables/libnftables.h>
 #include <sched.h>
@@ -21,73 +20,32 @@
 #define NETNS_FD   4
 #define OUTPUT_MAX (64u << 20)
 
-#define LIBRARY "libnftables.so.1"
-
-struct library {
-	typeof(&nft_ctx_new) new;
-	typeof(&nft_ctx_buffer_output) buffer_output;
-	typeof(&nft_ctx_buffer_error) buffer_error;
-	typeof(&nft_ctx_output_set_flags) set_flags;
-	typeof(&nft_run_cmd_from_buffer) run;
-	typeof(&nft_ctx_get_output_buffer) output;
-	typeof(&nft_ctx_get_error_buffer) error;
-};
-
-/* Never closed: the process is about to end. */
-static int load(struct library *ret, struct err *err)
+static void nft_ctx_free_p(struct nft_ctx **ctx)
 {
-	void *lib = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-	const struct {
-		const char *name;
-		void *to;
-	} rows[] = {
-		{"nft_ctx_new", &ret->new},
-		{"nft_ctx_buffer_output", &ret->buffer_output},
-		{"nft_ctx_buffer_error", &ret->buffer_error},
-		{"nft_ctx_output_set_flags", &ret->set_flags},
-		{"nft_run_cmd_from_buffer", &ret->run},
-		{"nft_ctx_get_output_buffer", &ret->output},
-		{"nft_ctx_get_error_buffer", &ret->error},
-	};
-	void *symbol;
-	size_t i;
-
-	for (i = 0; lib && i < ARRAY_SIZE(rows); i++) {
-		symbol = dlsym(lib, rows[i].name);
-		if (!symbol)
-			break;
-		memcpy(rows[i].to, &symbol, sizeof(symbol));
-	}
-	if (lib && i == ARRAY_SIZE(rows))
-		return 0;
-	err_setx(err, -ENOENT, "cannot load '" LIBRARY "': %s", dlerror());
-	return err_hint(err, "install libnftables (Debian: libnftables1)");
+	if (*ctx)
+		nft_ctx_free(*ctx);
 }
+#define autonft __attribute__((cleanup(nft_ctx_free_p)))
 
 static int run_here(const char *commands, enum nft_format format, struct buf *out, struct err *err)
 {
-	struct library nft;
-	struct nft_ctx *ctx;
+	/* Opens its netlink socket at once: the reason for being in the namespace by now. */
+	autonft struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 	const char *said;
 	int code;
 
-	code = load(&nft, err);
-	if (code < 0)
-		return code;
-	/* Opens its netlink socket at once: the reason for being in the namespace by now. */
-	ctx = nft.new(NFT_CTX_DEFAULT);
-	if (!ctx || nft.buffer_output(ctx) || nft.buffer_error(ctx))
+	if (!ctx || nft_ctx_buffer_output(ctx) || nft_ctx_buffer_error(ctx))
 		return err_oom(err);
 	if (format == NFT_JSON)
-		nft.set_flags(ctx, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL);
+		nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL);
 	errno = 0;
-	if (nft.run(ctx, commands) != 0) {
+	if (nft_run_cmd_from_buffer(ctx, commands) != 0) {
 		code = errno ? -errno : -EINVAL;
-		said = nft.error(ctx);
+		said = nft_ctx_get_error_buffer(ctx);
 		return err_setx(err, code, "nft refused a rule: %.*s",
 			(int)strcspn(said ? said : "", "\n"), said ? said : "");
 	}
-	return buf_adds(out, nft.output(ctx)) < 0 ? err_oom(err) : 0;
+	return buf_adds(out, nft_ctx_get_output_buffer(ctx)) < 0 ? err_oom(err) : 0;
 }
 
 /* Keeps the answer's pipe and the namespace under low numbers, and nothing else above stderr. */
