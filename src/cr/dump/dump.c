@@ -112,8 +112,16 @@ static int hook_exe(void *arg, struct target *t, uint32_t *ret_id, struct err *e
 	return file_dump_link(d->files, t, "exe", ret_id, err);
 }
 
-static int save_task(
-	struct dump *d, struct pages_pool *pool, struct dump_task *task, struct err *err)
+/* Tasks whose pages are being copied while the next ones are looked at. */
+#define BATCH_TASKS 16
+#define BATCH_VMAS  4096
+struct batch {
+	struct pages_pool *pool;
+	struct mm_dump *open[BATCH_TASKS];
+	size_t n, vmas;
+};
+
+static int save_task(struct dump *d, struct batch *b, struct dump_task *task, struct err *err)
 {
 	const struct mm_hooks hooks = {.arg = d, .mapping = hook_mapping, .exe = hook_exe};
 	struct target *t = &task->target;
@@ -128,25 +136,49 @@ static int save_task(
 	if (r == 0)
 		r = task_dump(d->writer, t, &task->ids, &links, err);
 	if (r == 0)
-		r = mm_dump(d->writer, pool, t, &task->vmas, &hooks, err);
+		r = mm_dump_begin(d->writer, b->pool, t, &task->vmas, &hooks, &b->open[b->n], err);
+	if (r < 0)
+		return r;
+	b->n++;
+	b->vmas += task->vmas.n;
+	return 0;
+}
+
+static int end_batch(struct batch *b, struct err *err)
+{
+	size_t i;
+	int r;
+
+	r = pages_wait(b->pool, err);
+	for (i = 0; r == 0 && i < b->n; i++)
+		r = mm_dump_end(b->open[i], err);
+	for (i = 0; i < b->n; i++)
+		mm_dump_free(b->open[i]);
+	b->n = b->vmas = 0;
 	return r;
 }
 
 static int save_tasks(struct dump *d, struct err *err)
 {
-	struct pages_pool *pool = NULL;
+	struct batch b = {0};
 	size_t i;
 	int r;
 
-	r = pages_pool_new(d->writer, &pool, err);
+	r = pages_pool_new(d->writer, &b.pool, err);
 	for (i = 0; r == 0 && i < d->n; i++) {
 		r = fault("dump", "task", err);
 		if (r == 0)
-			r = save_task(d, pool, d->tasks[i], err);
+			r = save_task(d, &b, d->tasks[i], err);
+		if (r == 0 && (b.n == BATCH_TASKS || b.vmas > BATCH_VMAS))
+			r = end_batch(&b, err);
 	}
 	if (r == 0)
-		r = pages_pool_close(pool, err);
-	pages_pool_free(pool);
+		r = end_batch(&b, err);
+	if (r == 0)
+		r = pages_pool_close(b.pool, err);
+	pages_pool_free(b.pool); /* before what its threads still look at */
+	for (i = 0; i < b.n; i++)
+		mm_dump_free(b.open[i]);
 	return r;
 }
 

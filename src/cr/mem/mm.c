@@ -135,13 +135,13 @@ static int fill_layout(struct target *t, Kist__Mm *mm, struct buf *auxv, struct 
 	return 0;
 }
 
-struct dump {
+struct mm_dump {
 	struct image_writer *w;
 	struct target *t;
 	const struct mm_hooks *hooks;
 	struct pages_pool *pool;
 	int pagemap_fd;
-	struct pages_saved saved;
+	struct buf auxv;
 	Kist__Mm mm;
 	Kist__Vma *vmas, **ptrs;
 	size_t n;
@@ -156,7 +156,7 @@ static char *anon_name(const struct vma *v)
 	return strndup(v->path + 6, len - 7);
 }
 
-static int dump_vma(struct dump *d, const struct vma *v, struct err *err)
+static int dump_vma(struct mm_dump *d, const struct vma *v, struct err *err)
 {
 	struct pages_guards guards = {0};
 	Kist__Vma *m = &d->vmas[d->n];
@@ -191,7 +191,7 @@ static int dump_vma(struct dump *d, const struct vma *v, struct err *err)
 	return r;
 }
 
-static int dump_vmas(struct dump *d, const struct vma_list *vmas, struct err *err)
+static int dump_vmas(struct mm_dump *d, const struct vma_list *vmas, struct err *err)
 {
 	const struct vma *v;
 	size_t i;
@@ -220,22 +220,25 @@ static int dump_vmas(struct dump *d, const struct vma_list *vmas, struct err *er
 	return r;
 }
 
-static void dump_done(struct dump *d)
+void mm_dump_free(struct mm_dump *d)
 {
 	size_t i;
 
+	if (!d)
+		return;
 	for (i = 0; i < d->n; i++) {
 		free(d->vmas[i].guards);
 		free(d->vmas[i].name);
 	}
 	free(d->vmas);
 	free(d->ptrs);
-	pages_saved_done(&d->saved);
+	buf_done(&d->auxv);
 	if (d->pagemap_fd >= 0)
 		(void)close(d->pagemap_fd); /* only read from */
+	free(d);
 }
 
-static int dump_all(struct dump *d, const struct vma_list *vmas, struct buf *auxv, struct err *err)
+static int begin(struct mm_dump *d, const struct vma_list *vmas, struct err *err)
 {
 	int r;
 
@@ -248,38 +251,53 @@ static int dump_all(struct dump *d, const struct vma_list *vmas, struct buf *aux
 	d->ptrs = calloc(vmas->n + 1, sizeof(*d->ptrs));
 	if (!d->vmas || !d->ptrs)
 		return err_oom(err);
-	r = fill_layout(d->t, &d->mm, auxv, err);
+	r = fill_layout(d->t, &d->mm, &d->auxv, err);
 	if (r == 0)
 		r = d->hooks->exe(d->hooks->arg, d->t, &d->mm.exe, err);
 	target_rest(d->t); /* what follows may take long */
 	if (r == 0)
 		r = dump_vmas(d, vmas, err);
-	if (r == 0)
-		r = pages_collect(d->pool, &d->saved, err);
-	if (r < 0)
-		return r;
 	d->mm.vmas = d->ptrs;
 	d->mm.n_vmas = d->n;
-	d->mm.pages = d->saved.names;
-	d->mm.n_pages = d->saved.n_names;
-	d->mm.extents = d->saved.extents;
-	d->mm.n_extents = d->saved.n * 3;
-	if (d->saved.n_names > 1) {
-		d->mm.extent_files = d->saved.files;
-		d->mm.n_extent_files = d->saved.n;
-	}
-	return image_put(d->w, RECORD_MM, &d->mm.base, err);
+	return r;
 }
 
-int mm_dump(struct image_writer *w, struct pages_pool *pool, struct target *t,
-	const struct vma_list *vmas, const struct mm_hooks *hooks, struct err *err)
+int mm_dump_begin(struct image_writer *w, struct pages_pool *pool, struct target *t,
+	const struct vma_list *vmas, const struct mm_hooks *hooks, struct mm_dump **ret,
+	struct err *err)
 {
-	struct dump d = {.w = w, .pool = pool, .t = t, .hooks = hooks, .pagemap_fd = -EBADF};
-	autobuf struct buf auxv = {0};
+	struct mm_dump *d = calloc(1, sizeof(*d));
 	int r;
 
-	kist__mm__init(&d.mm);
-	r = dump_all(&d, vmas, &auxv, err);
-	dump_done(&d);
+	if (!d)
+		return err_oom(err);
+	*d = (struct mm_dump){.w = w, .pool = pool, .t = t, .hooks = hooks, .pagemap_fd = -EBADF};
+	kist__mm__init(&d->mm);
+	r = begin(d, vmas, err);
+	if (r < 0)
+		mm_dump_free(d);
+	else
+		*ret = d;
+	return r;
+}
+
+int mm_dump_end(struct mm_dump *d, struct err *err)
+{
+	struct pages_saved saved;
+	int r;
+
+	r = pages_take(d->pool, d->t, &saved, err);
+	if (r < 0)
+		return r;
+	d->mm.pages = saved.names;
+	d->mm.n_pages = saved.n_names;
+	d->mm.extents = saved.extents;
+	d->mm.n_extents = saved.n * 3;
+	if (saved.n_names > 1) {
+		d->mm.extent_files = saved.files;
+		d->mm.n_extent_files = saved.n;
+	}
+	r = image_put(d->w, RECORD_MM, &d->mm.base, err);
+	pages_saved_done(&saved);
 	return r;
 }

@@ -24,9 +24,18 @@ struct mm_hooks {
 
 /* Reads the mappings of a stopped task; before anything is injected. Refuses unsavable ones. */
 int mm_scan(struct target *t, struct vma_list *ret, struct err *err);
-/* Saves them and the pages; the record's id is the task's. After a failure @pool is of no use. */
-int mm_dump(struct image_writer *w, struct pages_pool *pool, struct target *t,
-	const struct vma_list *vmas, const struct mm_hooks *hooks, struct err *err);
+/*
+ * Saves them and the pages, in two steps, so that the pages of several tasks are copied while
+ * others are looked at: mm_dump_begin for each, pages_wait, mm_dump_end for each in the same order,
+ * which writes the record; its id is the task's. @hooks are borrowed for the first step. After a
+ * failure @pool is of no use.
+ */
+struct mm_dump;
+int mm_dump_begin(struct image_writer *w, struct pages_pool *pool, struct target *t,
+	const struct vma_list *vmas, const struct mm_hooks *hooks, struct mm_dump **ret,
+	struct err *err);
+int mm_dump_end(struct mm_dump *d, struct err *err);
+void mm_dump_free(struct mm_dump *d); /* takes NULL */
 /* XXH3-64 of the vdso's code, for the check that an image fits this kernel. 0: no vdso. */
 int mm_vdso_hash(struct target *t, const struct vma_list *vmas, uint64_t *ret, struct err *err);
 /* The same of the caller, whose mappings are @self. */

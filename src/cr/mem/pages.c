@@ -22,7 +22,7 @@
 
 struct extent {
 	uint64_t addr, len, off;
-	uint32_t file; /* 1 + thread */
+	uint32_t target, file; /* file: 1 + thread */
 };
 
 struct pages_job {
@@ -40,8 +40,10 @@ struct pages_pool {
 	struct workers *workers;
 	struct page_region regions[REGIONS];
 	struct pages_job next; /* being filled */
-	struct lane {	       /* of a thread */
-		char *chunk;   /* CHUNK bytes, page aligned */
+	struct extent *all;    /* of all lanes, sorted, after pages_wait */
+	size_t n_all, all_cap, taken;
+	struct lane {	     /* of a thread */
+		char *chunk; /* CHUNK bytes, page aligned */
 		struct image_data *out;
 		uint64_t pos;		   /* bytes in @out, with those of @runs */
 		struct iovec runs[RANGES]; /* of the chunk, to be appended */
@@ -52,19 +54,18 @@ struct pages_pool {
 	} lanes[WORKERS_MAX];
 };
 
-static int add_extent(struct lane *l, uint32_t file, uint64_t addr, uint64_t len, struct err *err)
+static int add_extent(struct lane *l, const struct extent *e, struct err *err)
 {
 	struct extent *last = l->n ? &l->v[l->n - 1] : NULL;
 
-	if (last && last->addr + last->len == addr && last->off + last->len == l->pos) {
-		last->len += len;
-		l->pos += len;
+	if (last && last->target == e->target && last->addr + last->len == e->addr &&
+		last->off + last->len == e->off) {
+		last->len += e->len;
 		return 0;
 	}
 	if (array_reserve(&l->v, &l->cap, l->n + 1, sizeof(*l->v)) < 0)
 		return err_oom(err);
-	l->v[l->n++] = (struct extent){addr, len, l->pos, file};
-	l->pos += len;
+	l->v[l->n++] = *e;
 	return 0;
 }
 
@@ -108,37 +109,41 @@ static int append_runs(struct lane *l, struct err *err)
 	return n ? image_data_append(l->out, l->runs, n, NULL, err) : 0;
 }
 
-static int add_run(
-	struct lane *l, uint32_t file, uint64_t addr, char *p, size_t len, struct err *err)
+static int add_run(struct lane *l, const struct extent *e, char *p, struct err *err)
 {
 	struct iovec *last = l->n_runs ? &l->runs[l->n_runs - 1] : NULL;
 	int r = 0;
 
 	if (last && (char *)last->iov_base + last->iov_len == p) {
-		last->iov_len += len;
+		last->iov_len += e->len;
 	} else {
 		if (l->n_runs == RANGES)
 			r = append_runs(l, err);
-		l->runs[l->n_runs++] = (struct iovec){p, len};
+		l->runs[l->n_runs++] = (struct iovec){p, e->len};
 	}
-	return r < 0 ? r : add_extent(l, file, addr, len, err);
+	l->pos += e->len;
+	return r < 0 ? r : add_extent(l, e, err);
 }
 
-/* Adds the runs of a range that lies at @p; pages of zeros are none when @skip_zero. */
-static int add_runs(struct lane *l, uint32_t file, const struct iovec *range, char *p,
-	bool skip_zero, struct err *err)
+/* Adds the runs of a range that lies at @p; pages of zeros are none when the job says so. */
+static int add_runs(struct lane *l, uint32_t file, const struct pages_job *job,
+	const struct iovec *range, char *p, struct err *err)
 {
+	struct extent e = {.target = job->t->id, .file = file};
 	size_t from = 0, at, end, len = range->iov_len;
+	bool skip = job->skip_zero;
 	int r = 0;
 
 	while (r == 0 && from < len) {
-		for (at = from; skip_zero && at < len && is_zero(p + at, PAGE); at += PAGE)
+		for (at = from; skip && at < len && is_zero(p + at, PAGE); at += PAGE)
 			;
-		for (end = at; end < len && !(skip_zero && is_zero(p + end, PAGE)); end += PAGE)
+		for (end = at; end < len && !(skip && is_zero(p + end, PAGE)); end += PAGE)
 			;
-		if (end > at)
-			r = add_run(
-				l, file, (uintptr_t)range->iov_base + at, p + at, end - at, err);
+		e.addr = (uintptr_t)range->iov_base + at;
+		e.len = end - at;
+		e.off = l->pos;
+		if (e.len)
+			r = add_run(l, &e, p + at, err);
 		from = end;
 	}
 	return r;
@@ -189,7 +194,7 @@ static int copy(void *arg, unsigned int worker, const void *data, struct err *er
 	while (r == 0 && (len = next_ranges(job, &i, &at, ranges, &n)) > 0) {
 		r = read_chunk(job->t, ranges, n, l->chunk, len, err);
 		for (k = 0, to = l->chunk; r == 0 && k < n; to += ranges[k++].iov_len)
-			r = add_runs(l, worker + 1, &ranges[k], to, job->skip_zero, err);
+			r = add_runs(l, worker + 1, job, &ranges[k], to, err);
 		if (r == 0)
 			r = append_runs(l, err);
 	}
@@ -243,6 +248,7 @@ void pages_pool_free(struct pages_pool *p)
 		free(p->lanes[i].chunk);
 		free(p->lanes[i].v);
 	}
+	free(p->all);
 	free(p);
 }
 
@@ -261,7 +267,7 @@ static int add_region(struct pages_pool *p, struct target *t, const struct vma *
 	uint64_t at, end;
 	int r = 0;
 
-	if (j->skip_zero != (v->kind == VMA_ANON))
+	if (j->t != t || j->skip_zero != (v->kind == VMA_ANON))
 		r = flush(p, err);
 	j->t = t;
 	j->skip_zero = v->kind == VMA_ANON;
@@ -318,48 +324,52 @@ static int compare_extents(const void *a, const void *b)
 {
 	const struct extent *x = a, *y = b;
 
+	if (x->target != y->target)
+		return x->target < y->target ? -1 : 1;
 	return (x->addr > y->addr) - (x->addr < y->addr);
 }
 
-/* All lanes' extents in one array, sorted; the lanes are empty for the next target. */
-static int merge(struct pages_pool *p, struct extent **ret, size_t *ret_n, struct err *err)
+/* The extents of all lanes, sorted; the lanes are empty for what comes next. */
+static int merge(struct pages_pool *p, struct err *err)
 {
-	struct lane *l, *first = &p->lanes[0];
+	struct lane *l;
 	size_t i;
 
-	for (i = 1; i < WORKERS_MAX; i++) {
+	p->n_all = p->taken = 0;
+	for (i = 0; i < WORKERS_MAX; i++) {
 		l = &p->lanes[i];
 		if (!l->n)
 			continue;
-		if (array_reserve(&first->v, &first->cap, first->n + l->n, sizeof(*l->v)) < 0)
+		if (array_reserve(&p->all, &p->all_cap, p->n_all + l->n, sizeof(*l->v)) < 0)
 			return err_oom(err);
-		memcpy(first->v + first->n, l->v, l->n * sizeof(*l->v));
-		first->n += l->n;
+		memcpy(p->all + p->n_all, l->v, l->n * sizeof(*l->v));
+		p->n_all += l->n;
 		l->n = 0;
 	}
-	if (first->n)
-		qsort(first->v, first->n, sizeof(*first->v), compare_extents);
-	*ret = first->v;
-	*ret_n = first->n;
-	first->n = 0;
+	if (p->n_all)
+		qsort(p->all, p->n_all, sizeof(*p->all), compare_extents);
 	return 0;
 }
 
-int pages_collect(struct pages_pool *p, struct pages_saved *ret, struct err *err)
+int pages_wait(struct pages_pool *p, struct err *err)
 {
-	struct pages_saved s = {0};
-	uint32_t index[WORKERS_MAX + 1] = {0}; /* 1 + place in names, by file */
-	struct extent *v = NULL;
-	size_t i;
-	int r;
+	int r = flush(p, err);
 
-	r = flush(p, err);
 	if (r == 0)
 		r = workers_wait(p->workers, err);
-	if (r == 0)
-		r = merge(p, &v, &s.n, err);
-	if (r < 0)
-		return r;
+	return r == 0 ? merge(p, err) : r;
+}
+
+int pages_take(
+	struct pages_pool *p, const struct target *t, struct pages_saved *ret, struct err *err)
+{
+	const struct extent *v = p->n_all ? p->all + p->taken : NULL;
+	uint32_t index[WORKERS_MAX + 1] = {0}; /* 1 + place in names, by file */
+	struct pages_saved s = {0};
+	size_t i;
+
+	while (p->taken + s.n < p->n_all && v[s.n].target == t->id)
+		s.n++;
 	s.extents = calloc(s.n * 3 + 1, sizeof(*s.extents));
 	s.files = calloc(s.n + 1, sizeof(*s.files));
 	s.names = calloc(WORKERS_MAX, sizeof(*s.names));
@@ -377,6 +387,7 @@ int pages_collect(struct pages_pool *p, struct pages_saved *ret, struct err *err
 		s.extents[3 * i + 2] = v[i].off;
 		s.files[i] = index[v[i].file] - 1;
 	}
+	p->taken += s.n;
 	*ret = s;
 	return 0;
 }

@@ -39,10 +39,13 @@ void pages_pool_free(struct pages_pool *p);
 /*
  * Lets every page be saved that [@v->start, @v->end) has of its own (anonymous memory, private
  * copies of file pages). Pages of zeros are left out where nothing lies beneath. Guard pages
- * (MADV_GUARD_INSTALL) are noted in @guards. The mappings of one target, ascending, until
- * pages_collect; till then it must stand still.
+ * (MADV_GUARD_INSTALL) are noted in @guards. Mappings of targets, all ascending; these must stand
+ * still until pages_wait, but may be made to run calls.
  */
 int pages_dump(struct pages_pool *p, struct target *t, int pagemap_fd, const struct vma *v,
 	struct pages_guards *guards, struct err *err);
-/* Waits until all is copied, and tells where. */
-int pages_collect(struct pages_pool *p, struct pages_saved *ret, struct err *err);
+/* Waits until all is copied. */
+int pages_wait(struct pages_pool *p, struct err *err);
+/* Behind it, for each target since the last one in their order: what was saved, and where. */
+int pages_take(
+	struct pages_pool *p, const struct target *t, struct pages_saved *ret, struct err *err);

@@ -39,7 +39,7 @@ struct target {
 	/* The injected area, made by target_inject. */
 	uint64_t insn; /* a `syscall` instruction of the target's vdso */
 	uint64_t area, area_size, scratch;
-	bool has_player; /* it is in the area */
+	bool has_player;   /* it is in the area */
 	bool trap_ignored; /* SIGTRAP is ignored by it: the trap of the player resets that */
 };
 
