@@ -19,7 +19,7 @@ void verb_help_print(const char *program, const struct verb *v)
 	const struct verb_option *o;
 	char left[64];
 
-	printf("%s %s%s%s%s\n\n%s\n", program, v->name, v->options ? " [OPTIONS]" : "",
+	printf("Usage: %s %s%s%s%s\n\n%s\n", program, v->name, v->options ? " [OPTIONS]" : "",
 		v->args ? " " : "", v->args ? v->args : "", v->summary);
 	if (v->text)
 		printf("\n%s\n", v->text);

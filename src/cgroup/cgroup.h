@@ -40,6 +40,8 @@ int cgroup_create(struct cgroup_host *host, const char *path, struct cgroup **re
 int cgroup_open(struct cgroup_host *host, const char *path, struct cgroup **ret, struct err *err);
 /* Opens the cgroups in which a process is, one of each hierarchy: to read keys, or to set them. */
 int cgroup_open_pid(struct cgroup_host *host, pid_t pid, struct cgroup **ret, struct err *err);
+/* Joins every v1 hierarchy now, and not when a first key of it is set. */
+int cgroup_join_all(struct cgroup *cg, struct err *err);
 void cgroup_free(struct cgroup *cg); /* closes; the directories stay */
 const char *cgroup_path(const struct cgroup *cg);
 /*

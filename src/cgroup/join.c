@@ -281,3 +281,14 @@ int cgroup_join(struct cgroup *cg, enum cgroup_controller c, struct err *err)
 		r = fd >= 0 ? 0 : join_v1(cg, i, err);
 	return r < 0 ? r : cg->fd[i];
 }
+
+int cgroup_join_all(struct cgroup *cg, struct err *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < cg->host->n; i++)
+		if (cg->host->h[i].controllers && !cg->host->h[i].v2 && cg->fd[i] < 0)
+			r = join_v1(cg, i, err);
+	return r;
+}

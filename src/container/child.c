@@ -119,6 +119,21 @@ static int step_enter(struct child *k, struct err *err)
 	return rootfs_enter(k->root_fd, err);
 }
 
+/* Other runtimes make a working directory that is not there; images rely on it. */
+static int step_cwd(struct child *k, struct err *err)
+{
+	autoclose int root = -EBADF, dir = -EBADF;
+
+	if (!k->c->params->bundle)
+		return 0;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dir = root < 0 ? -errno : rootfs_make_dir(root, k->spec->process.cwd);
+	if (dir < 0 && dir != -EROFS)
+		return err_set(
+			err, dir, "cannot make the working directory '%s'", k->spec->process.cwd);
+	return 0;
+}
+
 static int step_sysctl(struct child *k, struct err *err)
 {
 	return sysctl_apply(k->spec, err);
@@ -201,6 +216,7 @@ static const struct {
 	{"mount", step_mount},
 	{"hooks", step_hooks},
 	{"enter", step_enter},
+	{"cwd", step_cwd},
 	{"sysctl", step_sysctl},
 	{"console", step_console},
 	{"finish", step_finish},

@@ -95,8 +95,19 @@ struct process_plan {
 };
 /* Is the command there? Fails as process_become will, if root may not execute it either. */
 int process_check(const struct spec_process *p, struct err *err);
+/* sched.c: of a process that waits, by its pid; in the process itself. */
+int container_sched_apply(const struct spec_process *p, pid_t pid, struct err *err);
+int container_memory_policy(const struct spec_linux *l, struct err *err);
+/* listener.c: sends a filter's notify fd to the listener of the description. */
+int container_send_listener(const struct container *c, pid_t pid, int fd, struct err *err);
 /* rlimits, credentials, …, exec. Returns only to fail. */
 int process_become(const struct process_plan *p, struct err *err);
+/*
+ * Kist's side: until the command of process @pid has been executed, which closes the other end of
+ * @sock, or has failed; passes a seccomp listener on.
+ */
+int process_wait_exec(
+	const struct container *c, pid_t pid, const char *command, int sock, struct err *err);
 /* Says that @command cannot be executed, with the exit status that shells use for it. */
 int process_exec_error(int code, const char *command, struct err *err);
 /* A new pty of the devpts at /dev/pts: *ret_slave and *ret_master. */

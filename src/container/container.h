@@ -107,7 +107,7 @@ struct container_payload {
  */
 int container_create(struct container_params *params, const struct container_payload *payload,
 	struct container **ret, struct err *err);
-/* Lets the command of a created container go; fails when it cannot be executed. Unlocks. */
+/* Lets the command of a created container go, unlocks. -ECANCELED: a poststart hook failed. */
 int container_start(struct container *c, struct err *err);
 /* Sets a stopped container up again from its state (params, upper/ kept). As container_create. */
 int container_recreate(const char *name, bool detach, struct container **ret, struct err *err);

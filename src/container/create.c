@@ -90,13 +90,6 @@ static int check_unsupported(const struct spec *s, struct err *err)
 		what = "an AppArmor profile";
 	if (s->process.selinux_label || s->linux_.mount_label)
 		what = "an SELinux label";
-	if (s->process.scheduler || s->process.nice != SPEC_UNSET ||
-		s->process.io_class != SPEC_UNSET)
-		what = "scheduling parameters";
-	if (s->process.exec_cpu_initial || s->process.exec_cpu_final)
-		what = "a CPU affinity of exec";
-	if (s->linux_.seccomp.set && s->linux_.seccomp.listener_path)
-		what = "a seccomp listener";
 	if (s->linux_.ns[SPEC_NS_MNT].path)
 		what = "joining a mount namespace";
 	if (s->linux_.cgroups_path && strchr(s->linux_.cgroups_path, ':'))
@@ -229,6 +222,9 @@ static int step_cgroup(struct container *c, struct err *err)
 	if (r == -EEXIST)
 		err_hint(err, "it is of a container whose state directory was removed: end the "
 			      "processes in its cgroup.procs, and remove it by rmdir");
+	/* Others look for it in every hierarchy, and the container in its cgroup namespace. */
+	if (r == 0 && c->params->later)
+		r = cgroup_join_all(m->cg.cg, err);
 	return r < 0 ? r : set_limits(c, err);
 }
 
@@ -359,6 +355,14 @@ static int step_oom(struct container *c, struct err *err)
 	return r < 0 ? err_set(err, r, "cannot set the container's oom_score_adj to %s", text) : 0;
 }
 
+static int step_sched(struct container *c, struct err *err)
+{
+	const struct spec_process *p = &c->params->spec->process;
+
+	/* a restored process has its own, from the image */
+	return c->making->payload ? 0 : container_sched_apply(p, c->pid, err);
+}
+
 static int step_record(struct container *c, struct err *err)
 {
 	c->created = time(NULL);
@@ -413,6 +417,7 @@ static const struct step steps[] = {
 	{"ready", step_ready, NULL},
 	{"mounts", step_mounts, NULL},
 	{"oom", step_oom, NULL},
+	{"sched", step_sched, NULL},
 	{"record", step_record, NULL},
 	{"payload", step_payload, NULL},
 	{"hand-over", step_hand_over, NULL},

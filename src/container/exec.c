@@ -43,6 +43,7 @@ static int joined(struct joining *j, struct err *err)
 		.init_fd = j->init_fd,
 		.sync = j->sync[1],
 		.preserve_fds = j->exec->preserve_fds,
+		.params = j->c->params,
 	};
 	int master = -EBADF, slave = -EBADF, r, std[3] = {-EBADF, -EBADF, -EBADF};
 	struct start_msg msg;
@@ -204,6 +205,9 @@ static int follow(struct joining *j, struct err *err)
 	r = expect(j, START_READY, &msg, &j->console, err);
 	if (r < 0)
 		return r;
+	r = container_sched_apply(j->exec->process, j->pid, err);
+	if (r < 0)
+		return r;
 	if (j->exec->started) {
 		r = j->exec->started(j->exec->arg, j->pid, j->console, err);
 		if (r < 0)
@@ -214,10 +218,7 @@ static int follow(struct joining *j, struct err *err)
 	r = start_send(j->sync[0], START_GO, 0, -EBADF);
 	if (r < 0)
 		return err_set(err, r, "cannot reach the new process");
-	r = start_recv(j->sync[0], &msg, NULL, err);
-	if (r == START_EXEC_FAILED)
-		return process_exec_error(msg.code, j->exec->process->args[0], err);
-	return r == -EPIPE ? 0 : r < 0 ? r : err_setx(err, -EPROTO, "unexpected message");
+	return process_wait_exec(j->c, j->pid, j->exec->process->args[0], j->sync[0], err);
 }
 
 static int run(struct joining *j, int *ret_status, struct err *err)

@@ -52,7 +52,7 @@ int container_oci_state(
 
 static _Noreturn void execute(const struct spec_hook *h, int in)
 {
-	char *const none[] = {NULL}, *const only[] = {h->path, NULL};
+	char *const only[] = {h->path, NULL};
 	sigset_t empty;
 
 	(void)sigemptyset(&empty); /* cannot fail, as the next */
@@ -60,7 +60,7 @@ static _Noreturn void execute(const struct spec_hook *h, int in)
 	(void)signal(SIGPIPE, SIG_DFL);
 	if (dup2(in, 0) < 0 || sys_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		_exit(126);
-	(void)execve(h->path, h->args ? h->args : only, h->env ? h->env : none);
+	(void)execve(h->path, h->args ? h->args : only, h->env ? h->env : environ);
 	_exit(errno == ENOENT ? 127 : 126);
 }
 

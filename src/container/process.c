@@ -6,10 +6,12 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/util.h"
 #include "container/container-internal.h"
@@ -53,11 +55,16 @@ static void reset_signals(void)
 		(void)sigaction(i, &dfl, NULL); /* SIGKILL and SIGSTOP have none */
 }
 
-static int load_seccomp(const struct seccomp_prog *prog, struct err *err)
+/* The notify fd must leave us before anything that the filter may hold up: here and now. */
+static int load_seccomp(const struct process_plan *plan, struct err *err)
 {
-	int listener = -EBADF;
+	autoclose int listener = -EBADF;
+	int r = plan->seccomp ? seccomp_prog_load(plan->seccomp, &listener, err) : 0;
 
-	return prog ? seccomp_prog_load(prog, &listener, err) : 0;
+	if (r < 0 || listener < 0)
+		return r;
+	r = start_send(plan->sync, START_LISTENER, 0, listener);
+	return r < 0 ? err_set(err, r, "cannot hand the seccomp filter's fd out") : 0;
 }
 
 /* The directory must be below the root: a cwd that came in by an fd would show the host. */
@@ -131,6 +138,48 @@ static int find_executable(const struct spec_process *p, char path[PATH_MAX], st
 	return err_hint(err, "PATH in the container is '%s'", dirs);
 }
 
+/* What is behind fds 0-2 may be opened again by a user that is not root (/dev/stdout). */
+static void give_stdio(const struct spec_process *p)
+{
+	struct stat st;
+	int i;
+
+	for (i = 0; p->uid && i < 3; i++)
+		if (fstat(i, &st) == 0 && !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
+			(void)fchown(
+				i, p->uid, isatty(i) ? (gid_t)-1 : p->gid); /* as far as may be */
+}
+
+/* The home directory that the container's own /etc/passwd tells, or "/". */
+static void find_home(uid_t uid, char *ret, size_t size)
+{
+	FILE *f = fopen("/etc/passwd", "re");
+	struct passwd *pw;
+
+	snprintf(ret, size, "/");
+	while (f && (pw = fgetpwent(f)))
+		if (pw->pw_uid == uid && pw->pw_dir[0] == '/') {
+			snprintf(ret, size, "%s", pw->pw_dir);
+			break;
+		}
+	if (f)
+		(void)fclose(f); /* only read from */
+}
+
+/* The environment with HOME in it. Lives until the exec. */
+static char **environment(const struct spec_process *p)
+{
+	char home[PATH_MAX + 8] = "HOME=", *const * e;
+	char **v;
+
+	for (e = p->env; e && *e; e++)
+		if (strncmp(*e, "HOME=", 5) == 0)
+			return p->env;
+	v = strv_dup(p->env);
+	find_home(p->uid, home + 5, sizeof(home) - 5);
+	return strv_push(&v, home) < 0 ? p->env : v;
+}
+
 static int become_user(const struct process_plan *plan, struct err *err)
 {
 	const struct spec_process *p = plan->process;
@@ -138,7 +187,7 @@ static int become_user(const struct process_plan *plan, struct err *err)
 
 	r = rlimit_apply(p->rlimits, p->n_rlimits, err);
 	if (r == 0 && !p->no_new_privileges) /* later there is no right to */
-		r = load_seccomp(plan->seccomp, err);
+		r = load_seccomp(plan, err);
 	if (r == 0 && p->caps.set)
 		r = caps_apply_bounding(&p->caps, err);
 	if (r == 0)
@@ -156,7 +205,7 @@ static int execute(const struct process_plan *plan, char *path, struct err *err)
 {
 	const struct spec_process *p = plan->process;
 	size_t n = strv_len(p->args), i;
-	char sync[16];
+	char sync[16], **env = environment(p);
 	autofree char **argv = calloc(n + 6, sizeof(*argv));
 	int r;
 
@@ -174,12 +223,35 @@ static int execute(const struct process_plan *plan, char *path, struct err *err)
 		fcntl(plan->sync, F_SETFD, 0) < 0)
 		return err_set(err, -errno, "cannot close the fds of kist");
 	if (p->no_new_privileges) { /* last: the filter may forbid any of the above */
-		r = load_seccomp(plan->seccomp, err);
+		r = load_seccomp(plan, err);
 		if (r < 0)
 			return r;
 	}
-	(void)fexecve(plan->init_fd, argv, p->env); /* returns only to fail */
+	(void)fexecve(plan->init_fd, argv, env); /* returns only to fail */
 	return err_set(err, -errno, "cannot execute kist's init");
+}
+
+int process_wait_exec(
+	const struct container *c, pid_t pid, const char *command, int sock, struct err *err)
+{
+	struct start_msg msg;
+	int r;
+
+	for (;;) {
+		int fd = -EBADF;
+
+		r = start_recv(sock, &msg, &fd, err);
+		if (r == -EPIPE)
+			return 0;
+		if (r == START_EXEC_FAILED)
+			return process_exec_error(msg.code, command, err);
+		if (r != START_LISTENER || fd < 0)
+			return r < 0 ? r : err_setx(err, -EPROTO, "unexpected message");
+		r = container_send_listener(c, pid, fd, err);
+		(void)close(fd); /* the listener has it */
+		if (r < 0)
+			return r;
+	}
 }
 
 int process_check(const struct spec_process *p, struct err *err)
@@ -196,6 +268,11 @@ int process_become(const struct process_plan *plan, struct err *err)
 	int r;
 
 	reset_signals();
+	r = container_memory_policy(&plan->params->spec->linux_, err);
+	if (r < 0)
+		return r;
+	if (plan->params->bundle)
+		give_stdio(plan->process);
 	if (plan->process->terminal && !plan->init && ioctl(0, TIOCSCTTY, 0) < 0)
 		return err_set(err, -errno, "cannot make fd 0 the controlling terminal");
 	r = become_user(plan, err);

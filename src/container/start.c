@@ -68,17 +68,9 @@ int container_wait_start(struct container_making *m, struct err *err)
 	return 0;
 }
 
-/* The command's execve(2) closes its end of the socket; a failure is told there. */
 static int wait_exec(struct container *c, int sock, struct err *err)
 {
-	struct start_msg msg;
-	int r = start_recv(sock, &msg, NULL, err);
-
-	if (r == -EPIPE)
-		return 0;
-	if (r == START_EXEC_FAILED)
-		return process_exec_error(msg.code, c->params->spec->process.args[0], err);
-	return r < 0 ? r : err_setx(err, -EPROTO, "unexpected message of the container");
+	return process_wait_exec(c, c->pid, c->params->spec->process.args[0], sock, err);
 }
 
 static int open_sock(struct container *c, int *ret, struct err *err)
@@ -133,8 +125,8 @@ int container_start(struct container *c, struct err *err)
 			"container '%s' does not wait for its start: it is %s", c->name,
 			container_status_name(c->status));
 	r = go(c, err);
-	if (r == 0)
-		r = container_hooks(c, SPEC_HOOK_POSTSTART, "running", err);
+	if (r == 0 && container_hooks(c, SPEC_HOOK_POSTSTART, "running", err) < 0)
+		r = -ECANCELED; /* such a container is to be deleted */
 	if (r < 0) {
 		if (m)
 			container_undo(c);

@@ -95,3 +95,8 @@ int rootfs_enter(int root_fd, struct err *err)
 		return err_set(err, -errno, "cannot enter the new root");
 	return verify(root_fd, err);
 }
+
+int rootfs_make_dir(int root_fd, const char *path)
+{
+	return walk_mkdir(root_fd, path);
+}

@@ -48,5 +48,10 @@ int rootfs_send_trees(const struct rootfs_plan *plan, int userns_fd, int sock, s
 int rootfs_mount(const struct rootfs_plan *plan, int *ret_root_fd, struct err *err);
 /* Step 2: pivot_root into it, the host's tree is detached, cwd is '/' of the new root, verified. */
 int rootfs_enter(int root_fd, struct err *err);
+/*
+ * In between: the directory @path of the root, made with its parents where it is not there yet; an
+ * fd of it or -errno.
+ */
+int rootfs_make_dir(int root_fd, const char *path);
 /* Step 3: sysctls are set by then; console, read-only paths, masked paths, read-only root. */
 int rootfs_finish(const struct rootfs_plan *plan, struct err *err);

@@ -42,6 +42,15 @@ static int preserved(const struct oci_making *m)
 	return m->preserve_fds + n;
 }
 
+static int add_listen_env(struct spec_process *p, int n, struct err *err)
+{
+	char fds[32];
+
+	snprintf(fds, sizeof(fds), "LISTEN_FDS=%d", n);
+	return strv_push(&p->env, fds) < 0 || strv_push(&p->env, "LISTEN_PID=1") < 0 ? err_oom(err)
+										     : 0;
+}
+
 int oci_params(const struct oci_making *m, struct container_params **ret, struct err *err)
 {
 	struct container_params *p = container_params_new();
@@ -60,7 +69,7 @@ int oci_params(const struct oci_making *m, struct container_params **ret, struct
 	p->bundle = strdup(bundle);
 	p->rootfs = ROOTFS_BIND;
 	p->interactive = true; /* stdio as it is */
-	p->later = !m->keep;
+	p->later = !m->foreground;
 	p->keep_keyring = m->no_new_keyring;
 	p->preserve_fds = preserved(m);
 	r = p->name && p->bundle ? 0 : err_oom(err);
@@ -68,6 +77,8 @@ int oci_params(const struct oci_making *m, struct container_params **ret, struct
 		r = read_spec(bundle, m->config, &p->spec, err);
 	if (r == 0 && p->spec->linux_.n_device_rules)
 		r = spec_add_device_rules(p->spec, false, err);
+	if (r == 0 && getenv("LISTEN_FDS") && p->preserve_fds > m->preserve_fds)
+		r = add_listen_env(&p->spec->process, p->preserve_fds - m->preserve_fds, err);
 	if (r == 0 && m->console_socket && !p->spec->process.terminal)
 		r = err_setx(
 			err, -EINVAL, "a console socket is given, but the process has no terminal");
@@ -128,6 +139,8 @@ static int parse(const struct verb *v, int argc, char **argv, struct oci_making 
 			return r;
 		if (r > 0 && strcmp(o->name, "detach") == 0)
 			m->detach = true;
+		if (r > 0 && strcmp(o->name, "keep") == 0)
+			m->keep_stopped = true;
 	}
 	if (err->code)
 		return err->code;
@@ -161,6 +174,8 @@ static int start_run(int argc, char **argv, struct err *err)
 		return r;
 	r = container_start(c, err);
 	container_free(c);
+	if (r == -ECANCELED)
+		(void)container_delete(id, true, NULL); /* the first error is told */
 	return r;
 }
 
@@ -191,10 +206,12 @@ static int run_run(int argc, char **argv, struct err *err)
 		return r;
 	if (m.detach || m.console_socket)
 		return run_detached(&m, err);
-	m.keep = true;
+	m.foreground = true;
 	r = container_foreground(make, &m, &status, err);
 	if (r < 0)
 		return r;
+	if (m.keep_stopped)
+		return status;
 	r = container_delete(m.id, true, err);
 	return r < 0 ? r : status;
 }
@@ -203,6 +220,7 @@ static const struct verb_option create_options[] = {OCI_MAKING_OPTIONS, {0}};
 
 static const struct verb_option run_options_[] = {
 	{'d', "detach", NULL, "do not wait for its end"},
+	{0, "keep", NULL, "do not delete it when it has ended"},
 	{0, "no-subreaper", NULL, "accepted: kist never is one"},
 	OCI_MAKING_OPTIONS,
 	{0},

@@ -30,7 +30,7 @@ const char *oci_only_id(const struct verb *v, int argc, char **argv, struct err 
 /* What create, run and restore take, beside the bundle. */
 struct oci_making {
 	const char *id, *bundle, *config, *pid_file, *console_socket;
-	bool no_new_keyring, detach, keep;
+	bool no_new_keyring, detach, foreground, keep_stopped;
 	int preserve_fds, pidfd_socket;
 };
 /* Rows of these options, and what each does. Returns 1 if @name is none of them. */

@@ -259,6 +259,21 @@ static int ps_run(int argc, char **argv, struct err *err)
 	return r;
 }
 
+/* The one id that needs no right to map: the caller's, as root. */
+static int map_caller(struct spec_linux *l, struct err *err)
+{
+	l->ns[SPEC_NS_USER].enabled = true;
+	l->ns[SPEC_NS_NET].enabled = false;
+	l->uid_maps = calloc(1, sizeof(*l->uid_maps));
+	l->gid_maps = calloc(1, sizeof(*l->gid_maps));
+	if (!l->uid_maps || !l->gid_maps)
+		return err_oom(err);
+	l->n_uid_maps = l->n_gid_maps = 1;
+	l->uid_maps[0] = (struct spec_idmap){.host_id = geteuid(), .size = 1};
+	l->gid_maps[0] = (struct spec_idmap){.host_id = getegid(), .size = 1};
+	return 0;
+}
+
 static int spec_run(int argc, char **argv, struct err *err)
 {
 	const struct verb_option *o;
@@ -266,13 +281,18 @@ static int spec_run(int argc, char **argv, struct err *err)
 	struct spec *spec = spec_new();
 	const char *bundle = ".";
 	struct oci_args a;
+	bool rootless = false;
 	int r;
 
 	oci_args_init(&a, &oci_spec, argc, argv);
 	while ((o = oci_args_next(&a, err)))
 		if (o->letter == 'b')
 			bundle = a.args.value;
+		else
+			rootless = true;
 	r = err->code ? err->code : spec ? spec_defaults(spec, err) : err_oom(err);
+	if (r == 0 && rootless)
+		r = map_caller(&spec->linux_, err);
 	if (r == 0 && (!(spec->root_path = strdup("rootfs")) ||
 			      strv_push(&spec->process.args, "sh") < 0 ||
 			      !(spec->hostname = strdup("kist"))))
@@ -304,7 +324,7 @@ static const struct verb_option ps_options[] = {
 
 static const struct verb_option spec_options[] = {
 	{'b', "bundle", "DIR", "where config.json is written"},
-	{0, "rootless", NULL, "accepted"},
+	{0, "rootless", NULL, "with a user namespace that maps the caller to root"},
 	{0},
 };
 

@@ -234,7 +234,7 @@ static int build(const struct spec_seccomp *sc, scmp_filter_ctx ctx, uint32_t fa
 	if (notify && !sc->listener_path)
 		return err_setx(err, -EINVAL,
 			"SCMP_ACT_NOTIFY needs 'linux.seccomp.listenerPath': nobody would answer");
-	if (notify)
+	if (sc->listener_path)
 		p.flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	r = export(ctx, &p, err);
 	if (r == 0)

@@ -99,6 +99,10 @@ static const struct field scheduler_fields[] = {
 	ROW(FIELD_STRING, "policy", spec_process, scheduler),
 	ROW(FIELD_I64, "nice", spec_process, nice),
 	ROW(FIELD_I64, "priority", spec_process, priority),
+	ROW(FIELD_STRV, "flags", spec_process, scheduler_flags),
+	ROW(FIELD_I64, "runtime", spec_process, sched_runtime),
+	ROW(FIELD_I64, "deadline", spec_process, sched_deadline),
+	ROW(FIELD_I64, "period", spec_process, sched_period),
 	{0},
 };
 
@@ -216,6 +220,13 @@ const struct field spec_seccomp_fields[] = {
 	{0},
 };
 
+static const struct field memory_policy_fields[] = {
+	ROW(FIELD_STRING, "mode", spec_memory_policy, mode),
+	ROW(FIELD_STRING, "nodes", spec_memory_policy, nodes),
+	ROW(FIELD_STRV, "flags", spec_memory_policy, flags),
+	{0},
+};
+
 static const struct field linux_fields[] = {
 	{.name = "namespaces",
 		.type = FIELD_CUSTOM,
@@ -229,6 +240,8 @@ static const struct field linux_fields[] = {
 	ROW_SAME("resources", resource_fields),
 	ROW(FIELD_OBJECT, "seccomp", spec_linux, seccomp,
 		.aux = offsetof(struct spec_linux, seccomp.set), .sub = spec_seccomp_fields),
+	ROW(FIELD_OBJECT, "memoryPolicy", spec_linux, memory_policy,
+		.aux = offsetof(struct spec_linux, memory_policy.set), .sub = memory_policy_fields),
 	ROW_N(FIELD_MAP, "sysctl", spec_linux, sysctls),
 	ROW(FIELD_STRV, "maskedPaths", spec_linux, masked_paths),
 	ROW(FIELD_STRV, "readonlyPaths", spec_linux, readonly_paths),

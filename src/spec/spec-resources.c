@@ -148,7 +148,7 @@ static int put_cpu_weight(
 	if (s < 0)
 		return parse_fail(err, &shares, "must be from 2 to 262144");
 	s = MIN(MAX(s, (int64_t)2), (int64_t)262144); /* as the kernel does on v1 */
-	return put(l, err, "cpu.weight", "%" PRId64, 1 + (s - 2) * 9999 / 262142);
+	return put(l, err, "cpu.shares", "%" PRId64, s);
 }
 
 static int put_cpu(

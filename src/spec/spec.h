@@ -75,10 +75,12 @@ struct spec_process {
 	size_t n_rlimits;
 	bool no_new_privileges;
 	char *apparmor_profile, *selinux_label;
-	int64_t oom_score_adj;	       /* SPEC_UNSET */
-	char *scheduler;	       /* SCHED_OTHER …, NULL: unset */
-	int64_t nice, priority;	       /* SPEC_UNSET */
-	int64_t io_class, io_priority; /* SPEC_UNSET; IOPRIO_CLASS_* */
+	int64_t oom_score_adj;				     /* SPEC_UNSET */
+	char *scheduler;				     /* SCHED_OTHER …, NULL: unset */
+	char **scheduler_flags;				     /* SCHED_FLAG_… */
+	int64_t nice, priority;				     /* SPEC_UNSET */
+	int64_t sched_runtime, sched_deadline, sched_period; /* ns, SPEC_UNSET */
+	int64_t io_class, io_priority;			     /* SPEC_UNSET; IOPRIO_CLASS_* */
 	char *exec_cpu_initial, *exec_cpu_final;
 };
 
@@ -147,6 +149,12 @@ struct spec_sysctl {
 	char *key, *value;
 };
 
+struct spec_memory_policy {
+	bool set;
+	char *mode, *nodes; /* MPOL_…; "0-3,5" */
+	char **flags;	    /* MPOL_F_… */
+};
+
 struct spec_linux {
 	struct spec_namespace ns[SPEC_NS_COUNT];
 	struct spec_idmap *uid_maps, *gid_maps;
@@ -161,6 +169,7 @@ struct spec_linux {
 	struct spec_device_rule *device_rules;
 	size_t n_device_rules;
 	struct spec_seccomp seccomp;
+	struct spec_memory_policy memory_policy;
 	struct spec_sysctl *sysctls;
 	size_t n_sysctls;
 	char **masked_paths, **readonly_paths;

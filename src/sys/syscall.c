@@ -157,3 +157,8 @@ int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable)
 
 	return ret(syscall(SYS_capset, &header, d));
 }
+
+int sys_sched_setattr(pid_t pid, const struct kernel_sched_attr *attr)
+{
+	return syscall(SYS_sched_setattr, pid, attr, 0) < 0 ? -errno : 0;
+}

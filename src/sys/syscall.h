@@ -47,3 +47,13 @@ int sys_seccomp_filter(unsigned int flags, const struct sock_fprog *prog);
 int sys_capget(
 	pid_t pid, uint64_t *ret_effective, uint64_t *ret_permitted, uint64_t *ret_inheritable);
 int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+
+struct kernel_sched_attr { /* struct sched_attr of linux/sched/types.h, first version */
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+/* sched_setattr(2), which libc has no function for. */
+int sys_sched_setattr(pid_t pid, const struct kernel_sched_attr *attr);

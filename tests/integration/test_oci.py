@@ -376,3 +376,90 @@ def test_checkpoint_and_restore(oci):
     assert numbers == list(range(1, len(numbers) + 1))
     r = oci("checkpoint", "--image-path", image, "--pre-dump", oci.id, check=False)
     assert r.returncode == 1 and "--pre-dump" in r.stderr
+
+
+def test_scheduling(oci):
+    """What the kernel says of the running process, of the first and of one that joins."""
+    oci.write("sleep", "600", scheduler={"policy": "SCHED_BATCH", "nice": 5},
+              ioPriority={"class": "IOPRIO_CLASS_IDLE", "priority": 0})
+    oci.config["linux"]["memoryPolicy"] = {"mode": "MPOL_BIND", "nodes": "0"}
+    oci.write()
+    oci.make("run", "-d", oci.id)
+    pid = oci.state()["pid"]
+    assert os.sched_getscheduler(pid) == os.SCHED_BATCH
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 5
+    with open(f"/proc/{pid}/numa_maps", encoding="ascii") as f:
+        assert " bind:0 " in f.read()
+    r = subprocess.run(["ionice", "-p", str(pid)], capture_output=True, text=True, check=True)
+    assert r.stdout.strip() == "idle"
+    process = dict(oci.config["process"], args=["sleep", "500"],
+                   scheduler={"policy": "SCHED_OTHER", "nice": 7}, execCPUAffinity={"final": "0"})
+    del process["ioPriority"]
+    (oci.bundle / "process.json").write_text(json.dumps(process))
+    oci("exec", "-d", "-p", oci.bundle / "process.json", "--pid-file", oci.bundle / "exec.pid",
+        oci.id, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pid = int((oci.bundle / "exec.pid").read_text())
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 7 and os.sched_getaffinity(pid) == {0}
+
+
+@pytest.mark.parametrize("field, value, text", [
+    ("scheduler", {"policy": "SCHED_FUN"}, "'process.scheduler.policy'"),
+    ("scheduler", {"policy": "SCHED_DEADLINE", "runtime": 5}, "SCHED_DEADLINE"),
+    ("execCPUAffinity", {"final": "x"}, "list of CPUs"),
+])
+def test_wrong_scheduling(oci, field, value, text):
+    oci.write("true", **{field: value})
+    r = oci("run", "-b", oci.bundle, oci.id, check=False)
+    assert r.returncode == 1 and text in r.stderr
+    assert oci("list", "-q").stdout == ""
+
+
+@pytest.mark.parametrize("policy, text", [
+    ({}, "has no mode"), ({"mode": "MPOL_FUN"}, "'linux.memoryPolicy.mode'"),
+    ({"mode": "MPOL_BIND", "nodes": "a"}, "list of memory nodes"),
+    ({"mode": "MPOL_BIND", "nodes": "900"}, "cannot set the memory policy"),
+])
+def test_wrong_memory_policy(oci, policy, text):
+    oci.write("true")
+    oci.config["linux"]["memoryPolicy"] = policy
+    oci.write()
+    r = oci("run", "-b", oci.bundle, oci.id, check=False)
+    assert r.returncode == 1 and text in r.stderr
+
+
+def test_seccomp_listener(oci):
+    """The notify fd comes to the listener with the state, before the command runs."""
+    path = oci.bundle / "listener"
+    oci.write("sleep", "600")
+    oci.config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(path), "listenerMetadata": "mine",
+        "syscalls": [{"names": ["chroot"], "action": "SCMP_ACT_NOTIFY"}]}
+    oci.write()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(path))
+        s.listen()
+        s.settimeout(20)
+        oci.make("run", "-d", oci.id)
+        c, _ = s.accept()
+        msg, anc, _, _ = c.recvmsg(16384, socket.CMSG_SPACE(4))
+    m = json.loads(msg)
+    assert m["fds"] == ["seccompFd"] and m["metadata"] == "mine" and m["state"]["id"] == oci.id
+    assert m["pid"] == oci.state()["pid"]
+    fd = array.array("i", anc[0][2])[0]
+    assert "seccomp notify" in os.readlink(f"/proc/self/fd/{fd}")
+    os.close(fd)
+    oci("delete", "--force", oci.id)
+    path.unlink()
+    r = oci("run", "-b", oci.bundle, oci.id, check=False)
+    assert r.returncode == 1 and "seccomp listener" in r.stderr
+
+
+def test_home_directory_and_stdio_of_users(oci):
+    etc = oci.bundle / "rootfs/etc/passwd"
+    etc.write_text("root:x:0:0::/root:/bin/sh\nme:x:7:8::/home/me:/bin/sh\n")
+    oci.write("sh", "-c", "echo $HOME; echo again > /proc/self/fd/1; pwd", cwd="/new/dir",
+              user={"uid": 7, "gid": 8}, env=["PATH=/bin"])
+    oci.config["root"]["readonly"] = False
+    oci.write()
+    r = oci("run", "-b", oci.bundle, oci.id)
+    assert r.stdout == "/home/me\nagain\n/new/dir\n"

@@ -216,7 +216,7 @@ static void test_resources(void **state)
 		{"memory.low", "500"},
 		{"memory.high", "7"},
 		{"memory.swappiness", "0"},
-		{"cpu.weight", "39"},
+		{"cpu.shares", "1024"},
 		{"cpu.max", "50000 100000"},
 		{"cpu.max.burst", "10"},
 		{"cpu.rt.max", "5 1000000"},

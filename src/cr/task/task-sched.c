@@ -11,17 +11,10 @@
 #include "base/parse.h"
 #include "base/util.h"
 #include "cr/task/task-internal.h"
+#include "sys/syscall.h"
 
 #define AFFINITY_MAX	   1024 /* bytes: 8,192 processors */
 #define IOPRIO_WHO_PROCESS 1
-
-struct kernel_sched_attr { /* struct sched_attr of linux/sched/types.h, first version */
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime, deadline, period;
-};
 
 static int slack_read(pid_t tid, uint64_t *ret)
 {
@@ -109,12 +102,10 @@ int task_set_sched(const Kist__Thread *th, pid_t tid, int procfd, struct err *er
 	if (setpriority(PRIO_PROCESS, tid, s->nice) < 0)
 		return err_set(
 			err, -errno, "cannot set the nice value %d of thread %u", s->nice, th->tid);
-	if (syscall(SYS_sched_setattr, tid, &attr, 0) < 0) {
-		r = -errno;
-		err_set(err, r, "cannot set the scheduling (policy %u) of thread %u", s->policy,
-			th->tid);
-		return r;
-	}
+	r = sys_sched_setattr(tid, &attr);
+	if (r < 0)
+		return err_set(err, r, "cannot set the scheduling (policy %u) of thread %u",
+			s->policy, th->tid);
 	if (s->has_ioprio && syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, tid, s->ioprio) < 0)
 		return err_set(err, -errno, "cannot set the I/O priority of thread %u", th->tid);
 	r = slack_write(s, tid);
