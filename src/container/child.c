@@ -187,6 +187,7 @@ static int step_last(struct child *k, struct err *err)
 {
 	struct process_plan p = {
 		.process = &k->spec->process,
+		.agent = k->m->agent,
 		.seccomp = k->spec->linux_.seccomp.set ? &k->m->seccomp : NULL,
 		.params = k->c->params,
 		.init_fd = k->m->init_fd,

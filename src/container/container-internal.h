@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "cgroup/cgroup.h"
+#include "container/agent.h"
 #include "container/container.h"
 #include "container/tiny/start.h"
 #include "security/security.h"
@@ -87,6 +88,7 @@ void start_gate_pass(struct start_gate *g, bool stage);
 struct process_plan {
 	const struct spec_process *process;
 	const struct seccomp_prog *seccomp; /* NULL: none */
+	struct container_agent agent;
 	const struct container_params *params;
 	int init_fd; /* memfd of kist-init */
 	bool init;   /* as pid 1 of the container, with the command as its child */
@@ -95,21 +97,21 @@ struct process_plan {
 };
 /* Is the command there? Fails as process_become will, if root may not execute it either. */
 int process_check(const struct spec_process *p, struct err *err);
+/* rlimits, credentials, …, exec. Returns only to fail. */
+int process_become(const struct process_plan *p, struct err *err);
 /* sched.c: of a process that waits, by its pid; in the process itself. */
 int container_sched_apply(const struct spec_process *p, pid_t pid, struct err *err);
 int container_memory_policy(const struct spec_linux *l, struct err *err);
-/* listener.c: sends a filter's notify fd to the listener of the description. */
-int container_send_listener(const struct container *c, pid_t pid, int fd, struct err *err);
-/* rlimits, credentials, …, exec. Returns only to fail. */
-int process_become(const struct process_plan *p, struct err *err);
-/*
- * Kist's side: until the command of process @pid has been executed, which closes the other end of
- * @sock, or has failed; passes a seccomp listener on.
- */
-int process_wait_exec(
-	const struct container *c, pid_t pid, const char *command, int sock, struct err *err);
+int container_personality(const struct spec_linux *l, struct err *err);
+/* @pid (0: the caller) may run on the CPUs of this list only. */
+int container_affinity(const char *list, pid_t pid, struct err *err);
+/* Kist's side: until the command has been executed, which closes the other end of @sock, or has
+ * failed. */
+int process_wait_exec(const char *command, int sock, struct err *err);
 /* Says that @command cannot be executed, with the exit status that shells use for it. */
 int process_exec_error(int code, const char *command, struct err *err);
+/* Sets oom_score_adj of @pid, a number of the caller's pid namespace; SPEC_UNSET: leaves it. */
+int process_oom_score(pid_t pid, int64_t adj, struct err *err);
 /* A new pty of the devpts at /dev/pts: *ret_slave and *ret_master. */
 int process_pty(const struct spec_process *p, int *ret_master, int *ret_slave, struct err *err);
 /* Puts @fds (-EBADF: leave as it is) at 0-2. */

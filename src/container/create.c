@@ -4,7 +4,6 @@
  * first one; after a failure the undos of the steps that were begun run backwards.
  */
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -44,7 +43,8 @@ static struct container_making *making_new(void)
 	if (!m)
 		return NULL;
 	m->bundle = m->init_fd = m->listen = m->sync[0] = m->sync[1] = m->trees[0] = m->trees[1] =
-		m->in = m->out = m->err = m->console = m->slave = -EBADF;
+		m->in = m->out = m->err = m->console = m->slave = m->agent.sock = m->agent.state =
+			-EBADF;
 	for (i = 0; i < ARRAY_SIZE(m->std); i++)
 		m->std[i] = -EBADF;
 	return m;
@@ -74,6 +74,7 @@ void container_making_free(struct container *c)
 	for (i = 0; i < n; i++)
 		close_fd(fds[i]);
 	seccomp_prog_done(&m->seccomp);
+	container_agent_done(&m->agent);
 	container_cgroup_done(&m->cg);
 	if (m->masked)
 		(void)sigprocmask(SIG_SETMASK, &m->mask, NULL); /* cannot fail */
@@ -86,10 +87,8 @@ static int check_unsupported(const struct spec *s, struct err *err)
 {
 	const char *what = NULL;
 
-	if (s->process.apparmor_profile)
-		what = "an AppArmor profile";
-	if (s->process.selinux_label || s->linux_.mount_label)
-		what = "an SELinux label";
+	if (s->linux_.intel_rdt)
+		what = "'linux.intelRdt' (resctrl)";
 	if (s->linux_.ns[SPEC_NS_MNT].path)
 		what = "joining a mount namespace";
 	if (s->linux_.cgroups_path && strchr(s->linux_.cgroups_path, ':'))
@@ -110,6 +109,8 @@ static int step_check(struct container *c, struct err *err)
 		r = check_unsupported(p->spec, err);
 	if (r == 0)
 		r = sysctl_check(p->spec, err);
+	if (r == 0)
+		r = lsm_check(p->spec, err);
 	if (r < 0)
 		return r;
 	if (p->n_ports && p->net != CONTAINER_NET_BRIDGE)
@@ -189,7 +190,10 @@ static int step_programs(struct container *c, struct err *err)
 	if (fd < 0)
 		return fd;
 	m->init_fd = fd;
-	return sc->set && !m->payload ? container_seccomp_compile(sc, &m->seccomp, err) : 0;
+	if (!sc->set || m->payload)
+		return 0;
+	fd = container_seccomp_compile(sc, &m->seccomp, err);
+	return fd < 0 ? fd : container_agent_connect(sc, &m->seccomp, &m->agent, err);
 }
 
 static int set_limits(struct container *c, struct err *err)
@@ -249,6 +253,11 @@ static int step_listen(struct container *c, struct err *err)
 static int step_spawn(struct container *c, struct err *err)
 {
 	return container_spawn(c, err);
+}
+
+static int step_agent(struct container *c, struct err *err)
+{
+	return container_agent_describe(&c->making->agent, c, c->pid, "creating", err);
 }
 
 static int step_network(struct container *c, struct err *err)
@@ -343,16 +352,7 @@ static int step_mounts(struct container *c, struct err *err)
 
 static int step_oom(struct container *c, struct err *err)
 {
-	int64_t adj = c->params->spec->process.oom_score_adj;
-	char path[40], text[24];
-	int r;
-
-	if (adj == SPEC_UNSET)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)c->pid);
-	snprintf(text, sizeof(text), "%" PRId64, adj);
-	r = file_write_at(AT_FDCWD, path, text);
-	return r < 0 ? err_set(err, r, "cannot set the container's oom_score_adj to %s", text) : 0;
+	return process_oom_score(c->pid, c->params->spec->process.oom_score_adj, err);
 }
 
 static int step_sched(struct container *c, struct err *err)
@@ -413,6 +413,7 @@ static const struct step steps[] = {
 	{"stdio", step_stdio, NULL},
 	{"listen", step_listen, NULL},
 	{"spawn", step_spawn, container_unspawn},
+	{"agent", step_agent, NULL},
 	{"network", step_network, undo_network},
 	{"ready", step_ready, NULL},
 	{"mounts", step_mounts, NULL},

@@ -27,8 +27,10 @@ struct joining {
 	const struct container_exec *exec;
 	struct container_cgroup cg;
 	struct seccomp_prog seccomp;
+	struct container_agent agent;
 	sigset_t mask;
-	int flags; /* the namespaces in which the container differs from us */
+	int flags;    /* the namespaces in which the container differs from us */
+	bool limited; /* to the CPUs of process.execCPUAffinity.initial, for a moment */
 	int init_fd, null, sync[2];
 	pid_t stage, pid;
 	int pidfd, console;
@@ -39,6 +41,7 @@ static int joined(struct joining *j, struct err *err)
 	const struct spec_process *p = j->exec->process;
 	struct process_plan plan = {
 		.process = p,
+		.agent = j->agent,
 		.seccomp = j->c->params->spec->linux_.seccomp.set ? &j->seccomp : NULL,
 		.init_fd = j->init_fd,
 		.sync = j->sync[1],
@@ -165,6 +168,8 @@ static int prepare(struct joining *j, struct err *err)
 		r = container_cgroup_open(j->c, &j->cg, err);
 	if (r == 0 && sc->set)
 		r = container_seccomp_compile(sc, &j->seccomp, err);
+	if (r == 0)
+		r = container_agent_connect(sc, &j->seccomp, &j->agent, err);
 	if (r < 0)
 		return r;
 	j->init_fd = embedded_open("kist-init", embedded_init, embedded_init_size, err);
@@ -203,9 +208,15 @@ static int follow(struct joining *j, struct err *err)
 	if (j->pidfd < 0)
 		return err_set(err, j->pidfd, "cannot hold the new process");
 	r = expect(j, START_READY, &msg, &j->console, err);
+	if (r >= 0)
+		r = process_oom_score(j->pid, j->exec->process->oom_score_adj, err);
+	if (r == 0)
+		r = container_agent_describe(&j->agent, j->c, j->pid, "running", err);
 	if (r < 0)
 		return r;
 	r = container_sched_apply(j->exec->process, j->pid, err);
+	if (r == 0 && j->exec->process->exec_cpu_final)
+		r = container_affinity(j->exec->process->exec_cpu_final, j->pid, err);
 	if (r < 0)
 		return r;
 	if (j->exec->started) {
@@ -218,16 +229,34 @@ static int follow(struct joining *j, struct err *err)
 	r = start_send(j->sync[0], START_GO, 0, -EBADF);
 	if (r < 0)
 		return err_set(err, r, "cannot reach the new process");
-	return process_wait_exec(j->c, j->pid, j->exec->process->args[0], j->sync[0], err);
+	return process_wait_exec(j->exec->process->args[0], j->sync[0], err);
+}
+
+/* Before the cgroup is joined, so that isolated processors are not even touched for a moment. */
+static int limit_cpus(struct joining *j, cpu_set_t *ret_old, struct err *err)
+{
+	const char *cpus = j->exec->process->exec_cpu_initial;
+
+	if (!cpus)
+		return 0;
+	if (sched_getaffinity(0, sizeof(*ret_old), ret_old) < 0)
+		return err_set(err, -errno, "cannot read the own processors");
+	j->limited = true;
+	return container_affinity(cpus, 0, err);
 }
 
 static int run(struct joining *j, int *ret_status, struct err *err)
 {
 	struct supervised s;
+	cpu_set_t cpus;
 	int r = prepare(j, err), slave;
 
 	if (r == 0)
+		r = limit_cpus(j, &cpus, err);
+	if (r == 0)
 		r = start_stage(j, err);
+	if (j->limited)
+		(void)sched_setaffinity(0, sizeof(cpus), &cpus); /* it was so */
 	if (r < 0)
 		return r;
 	(void)close(TAKE_FD(j->sync[1])); /* the children's */
@@ -255,6 +284,7 @@ int container_exec(
 	struct joining j = {
 		.c = c,
 		.exec = exec,
+		.agent = {-EBADF, -EBADF},
 		.init_fd = -EBADF,
 		.null = -EBADF,
 		.sync = {-EBADF, -EBADF},
@@ -269,6 +299,7 @@ int container_exec(
 		if (*fds[i] >= 0)
 			(void)close(*fds[i]); /* all said and done */
 	seccomp_prog_done(&j.seccomp);
+	container_agent_done(&j.agent);
 	container_cgroup_done(&j.cg);
 	return r;
 }

@@ -10,6 +10,7 @@ struct container_making {
 	const struct container_payload *payload; /* NULL: exec */
 	struct container_cgroup cg;
 	struct seccomp_prog seccomp;
+	struct container_agent agent;
 	sigset_t mask; /* the caller's: the container gets it */
 	bool masked;
 	bool again;   /* the directory is there already (start) */

@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/io.h"
 #include "base/util.h"
 #include "container/container-internal.h"
 #include "sys/syscall.h"
@@ -55,16 +57,26 @@ static void reset_signals(void)
 		(void)sigaction(i, &dfl, NULL); /* SIGKILL and SIGSTOP have none */
 }
 
-/* The notify fd must leave us before anything that the filter may hold up: here and now. */
+int process_oom_score(pid_t pid, int64_t adj, struct err *err)
+{
+	char path[40], text[24];
+	int r;
+
+	if (adj == SPEC_UNSET)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	snprintf(text, sizeof(text), "%" PRId64, adj);
+	r = file_write_at(AT_FDCWD, path, text);
+	if (r == -EACCES) {
+		err_set(err, r, "cannot set the container's oom_score_adj to %s", text);
+		return err_hint(err, "a value below the caller's own needs CAP_SYS_RESOURCE");
+	}
+	return r < 0 ? err_set(err, r, "cannot set the container's oom_score_adj to %s", text) : 0;
+}
+
 static int load_seccomp(const struct process_plan *plan, struct err *err)
 {
-	autoclose int listener = -EBADF;
-	int r = plan->seccomp ? seccomp_prog_load(plan->seccomp, &listener, err) : 0;
-
-	if (r < 0 || listener < 0)
-		return r;
-	r = start_send(plan->sync, START_LISTENER, 0, listener);
-	return r < 0 ? err_set(err, r, "cannot hand the seccomp filter's fd out") : 0;
+	return plan->seccomp ? container_agent_load(&plan->agent, plan->seccomp, err) : 0;
 }
 
 /* The directory must be below the root: a cwd that came in by an fd would show the host. */
@@ -231,27 +243,17 @@ static int execute(const struct process_plan *plan, char *path, struct err *err)
 	return err_set(err, -errno, "cannot execute kist's init");
 }
 
-int process_wait_exec(
-	const struct container *c, pid_t pid, const char *command, int sock, struct err *err)
+int process_wait_exec(const char *command, int sock, struct err *err)
 {
 	struct start_msg msg;
 	int r;
 
-	for (;;) {
-		int fd = -EBADF;
-
-		r = start_recv(sock, &msg, &fd, err);
-		if (r == -EPIPE)
-			return 0;
-		if (r == START_EXEC_FAILED)
-			return process_exec_error(msg.code, command, err);
-		if (r != START_LISTENER || fd < 0)
-			return r < 0 ? r : err_setx(err, -EPROTO, "unexpected message");
-		r = container_send_listener(c, pid, fd, err);
-		(void)close(fd); /* the listener has it */
-		if (r < 0)
-			return r;
-	}
+	r = start_recv(sock, &msg, NULL, err);
+	if (r == -EPIPE)
+		return 0;
+	if (r == START_EXEC_FAILED)
+		return process_exec_error(msg.code, command, err);
+	return r < 0 ? r : err_setx(err, -EPROTO, "unexpected message");
 }
 
 int process_check(const struct spec_process *p, struct err *err)
@@ -269,6 +271,10 @@ int process_become(const struct process_plan *plan, struct err *err)
 
 	reset_signals();
 	r = container_memory_policy(&plan->params->spec->linux_, err);
+	if (r == 0)
+		r = container_personality(&plan->params->spec->linux_, err);
+	if (r == 0)
+		r = lsm_apply(plan->process, err);
 	if (r < 0)
 		return r;
 	if (plan->params->bundle)

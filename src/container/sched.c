@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/personality.h>
 #include <sys/syscall.h>
 
 #include "base/parse.h"
@@ -102,46 +103,63 @@ static int set_scheduler(const struct spec_process *p, pid_t pid, struct err *er
 	return r;
 }
 
-static int set_affinity(const char *list, pid_t pid, struct err *err)
+static int parse_cpus(const char *list, cpu_set_t *ret, struct err *err)
 {
-	cpu_set_t set;
 	const char *s = list;
 	int from, to, n;
 
-	CPU_ZERO(&set);
+	CPU_ZERO(ret);
 	while (*s) {
 		if (sscanf(s, "%d-%d%n", &from, &to, &n) < 2) {
 			if (sscanf(s, "%d%n", &from, &n) < 1)
 				break;
 			to = from;
 		}
-		if (from < 0 || to < from || to >= CPU_SETSIZE)
+		if (from < 0 || to < from || to >= CPU_SETSIZE || (s[n] && s[n] != ','))
 			break;
 		for (; from <= to; from++)
-			CPU_SET(from, &set);
+			CPU_SET(from, ret);
 		s += n + (s[n] == ',');
 	}
-	if (*s)
-		return err_setx(err, -EINVAL, "'%s' is no list of CPUs", list);
-	return sched_setaffinity(pid, sizeof(set), &set) < 0
-		       ? err_set(err, -errno, "cannot let process %d run on CPUs %s", pid, list)
-		       : 0;
+	return *s || s == list ? err_setx(err, -EINVAL, "'%s' is no list of CPUs", list) : 0;
+}
+
+int container_affinity(const char *list, pid_t pid, struct err *err)
+{
+	cpu_set_t set;
+	int r = parse_cpus(list, &set, err);
+
+	if (r == 0 && sched_setaffinity(pid, sizeof(set), &set) < 0)
+		return err_set(err, -errno, "cannot let process %d run on CPUs %s", pid, list);
+	return r;
 }
 
 int container_sched_apply(const struct spec_process *p, pid_t pid, struct err *err)
 {
-	const char *cpus = p->exec_cpu_final ? p->exec_cpu_final : p->exec_cpu_initial;
+	cpu_set_t set;
 	int r = 0;
 
-	if (p->scheduler || p->nice != SPEC_UNSET)
+	/* of processes that exec adds, later: only looked at now */
+	if (p->exec_cpu_initial)
+		r = parse_cpus(p->exec_cpu_initial, &set, err);
+	if (r == 0 && p->exec_cpu_final)
+		r = parse_cpus(p->exec_cpu_final, &set, err);
+	if (r == 0 && (p->scheduler || p->nice != SPEC_UNSET))
 		r = set_scheduler(p, pid, err);
-	if (r == 0 && cpus)
-		r = set_affinity(cpus, pid, err);
 	if (r == 0 && p->io_class != SPEC_UNSET &&
 		syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid,
 			IOPRIO_PRIO_VALUE(p->io_class, given(p->io_priority))) < 0)
 		r = err_set(err, -errno, "cannot set the I/O priority of process %d", pid);
 	return r;
+}
+
+int container_personality(const struct spec_linux *l, struct err *err)
+{
+	static const unsigned long domains[] = {PER_LINUX, PER_LINUX32};
+
+	if (l->personality != SPEC_UNSET && personality(domains[l->personality]) < 0)
+		return err_set(err, -errno, "cannot set the personality");
+	return 0;
 }
 
 /* "0-3,5" as a mask; the memory of NUMA nodes. */
@@ -186,7 +204,8 @@ int container_memory_policy(const struct spec_linux *l, struct err *err)
 		return r;
 	if (syscall(SYS_set_mempolicy, mode | flags, l->memory_policy.nodes ? mask : NULL,
 		    l->memory_policy.nodes ? NODES_MAX + 1 : 0) < 0)
-		return err_set(
-			err, -errno, "cannot set the memory policy %s", l->memory_policy.mode);
+		return err_set(err, -errno, "cannot set the memory policy %s of nodes '%s'",
+			l->memory_policy.mode,
+			l->memory_policy.nodes ? l->memory_policy.nodes : "");
 	return 0;
 }

@@ -70,7 +70,7 @@ int container_wait_start(struct container_making *m, struct err *err)
 
 static int wait_exec(struct container *c, int sock, struct err *err)
 {
-	return process_wait_exec(c, c->pid, c->params->spec->process.args[0], sock, err);
+	return process_wait_exec(c->params->spec->process.args[0], sock, err);
 }
 
 static int open_sock(struct container *c, int *ret, struct err *err)

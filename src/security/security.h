@@ -45,6 +45,22 @@ int rlimit_apply(const struct spec_rlimit *limits, size_t n, struct err *err);
 int creds_apply(const struct spec_process *p, struct err *err);
 int creds_no_new_privileges(struct err *err);
 
+/*
+ * lsm.c: AppArmor profile and SELinux label of the program that the caller executes next. Without
+ * the module the parent's check warns, and nothing is set, as with other runtimes.
+ */
+int lsm_check(const struct spec *spec, struct err *err);
+int lsm_apply(const struct spec_process *p, struct err *err);
+
+/*
+ * listener.c: a filter's notify fd for the agent that listens on @path, seccomp_unotify(2).
+ * Connected early and outside; when the filter is loaded, a thread that it does not hold sends the
+ * @state (the specification's containerProcessState) with the fd, so that the agent can answer from
+ * the first call on. Without NEW_LISTENER among the program's flags nothing is sent.
+ */
+int listener_connect(const char *path, struct err *err);
+int listener_load(const struct seccomp_prog *p, int sock, const char *state, struct err *err);
+
 /* keyring.c, keyrings(7): a new session keyring "_ses.ID". */
 int keyring_new_session(const char *id, struct err *err);
 

@@ -220,12 +220,23 @@ const struct field spec_seccomp_fields[] = {
 	{0},
 };
 
+static const char *const personalities[] = {"LINUX", "LINUX32", NULL};
+
+static const struct field personality_fields[] = {
+	ROW(FIELD_ENUM, "domain", spec_linux, personality, .names = personalities),
+	ROW(FIELD_STRV, "flags", spec_linux, personality_flags),
+	{0},
+};
+
 static const struct field memory_policy_fields[] = {
 	ROW(FIELD_STRING, "mode", spec_memory_policy, mode),
 	ROW(FIELD_STRING, "nodes", spec_memory_policy, nodes),
 	ROW(FIELD_STRV, "flags", spec_memory_policy, flags),
 	{0},
 };
+
+/* Refused where it is applied: only its presence matters. */
+static const struct field no_fields[] = {{0}};
 
 static const struct field linux_fields[] = {
 	{.name = "namespaces",
@@ -247,6 +258,12 @@ static const struct field linux_fields[] = {
 	ROW(FIELD_STRV, "readonlyPaths", spec_linux, readonly_paths),
 	ROW(FIELD_STRING, "rootfsPropagation", spec_linux, rootfs_propagation),
 	ROW(FIELD_STRING, "mountLabel", spec_linux, mount_label),
+	ROW_SAME("personality", personality_fields),
+	{.name = "intelRdt",
+		.type = FIELD_OBJECT,
+		.aux = offsetof(struct spec_linux, intel_rdt),
+		.sub = no_fields},
+	ROW_N(FIELD_MAP, "netDevices", spec_linux, net_devices, .flags = FIELD_NAMED),
 	{0},
 };
 

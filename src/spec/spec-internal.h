@@ -34,6 +34,7 @@ enum {
 	FIELD_ALWAYS = 1, /* printed even when 0 */
 	FIELD_ZERO = 2,	  /* 0, not SPEC_UNSET, stands for absent */
 	FIELD_ANY = 4,	  /* a negative number is read as SPEC_UNSET */
+	FIELD_NAMED = 8,  /* of a map: the values are objects with a "name", which may be missing */
 };
 
 /* Where in the document the reader stands; a chain on the stack, spelled only for an error. */
@@ -61,7 +62,7 @@ struct field {
 	int (*print)(struct json_out *out, const void *base, struct err *err);
 };
 
-/* One key and its text: struct spec_limit, spec_sysctl and spec_annotation have this layout. */
+/* One key and its text: the layout of struct spec_limit, _sysctl, _annotation, _net_device. */
 struct field_pair {
 	char *key, *value;
 };

@@ -154,21 +154,30 @@ static int parse_caps(json_t *json, uint64_t *ret, const struct json_at *at, str
 	return 0;
 }
 
-static int parse_map(json_t *json, struct field_pair **ret, size_t *ret_n, const struct json_at *at,
-	struct err *err)
+static int parse_map(
+	json_t *json, const struct field *f, void *base, const struct json_at *at, struct err *err)
 {
+	struct field_pair **ret = (struct field_pair **)((char *)base + f->offset);
+	size_t *ret_n = (size_t *)((char *)base + f->aux);
 	const char *key;
 	json_t *value;
 
 	if (!json_is_object(json))
-		return parse_fail(err, at, "must be an object of strings");
+		return parse_fail(err, at, "must be an object of %s",
+			f->flags & FIELD_NAMED ? "objects" : "strings");
 	json_object_foreach(json, key, value)
 	{
 		const struct json_at elem = {.up = at, .name = key};
+		const struct json_at name = {.up = &elem, .name = "name"};
 
-		if (!json_is_string(value))
-			return parse_fail(err, &elem, "must be a string");
-		if (pairs_put(ret, ret_n, key, json_string_value(value)) < 0)
+		if ((f->flags & FIELD_NAMED) && !json_is_object(value))
+			return parse_fail(err, &elem, "must be an object");
+		if (f->flags & FIELD_NAMED)
+			value = json_object_get(value, "name");
+		if (value && !json_is_string(value))
+			return parse_fail(
+				err, f->flags & FIELD_NAMED ? &name : &elem, "must be a string");
+		if (pairs_put(ret, ret_n, key, value ? json_string_value(value) : "") < 0)
 			return err_oom(err);
 	}
 	return 0;
@@ -281,7 +290,7 @@ static int parse_field(
 	case FIELD_CAPS:
 		return parse_caps(json, to, at, err);
 	case FIELD_MAP:
-		return parse_map(json, to, (size_t *)((char *)base + f->aux), at, err);
+		return parse_map(json, f, base, at, err);
 	case FIELD_OBJECT:
 		return parse_object(json, f, base, at, err);
 	case FIELD_ARRAY:

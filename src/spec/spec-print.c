@@ -107,23 +107,39 @@ static void out_caps(struct json_out *out, const char *name, uint64_t mask)
 	out_close(out, "]");
 }
 
-static int out_map(struct json_out *out, const char *name, const struct field_pair *pairs, size_t n,
-	struct err *err)
+/* The value of a pair: its text, or an object that holds it as "name". */
+static int out_pair(
+	struct json_out *out, const struct field *f, const struct field_pair *p, struct err *err)
+{
+	int r;
+
+	out_indent(out);
+	r = out_quote(out, p->key, f->name, err);
+	(void)buf_adds(out->buf, ": ");
+	if (r < 0 || !(f->flags & FIELD_NAMED))
+		return r < 0 ? r : out_quote(out, p->value, p->key, err);
+	(void)buf_adds(out->buf, "{");
+	out->depth++;
+	out->more = false;
+	if (*p->value)
+		r = out_string(out, "name", p->value, err);
+	out_close(out, "}");
+	return r;
+}
+
+static int out_map(struct json_out *out, const struct field *f, const struct field_pair *pairs,
+	size_t n, struct err *err)
 {
 	size_t i, j;
 	int r = 0;
 
-	out_open(out, name, "{");
+	out_open(out, f->name, "{");
 	for (i = 0; i < n && r == 0; i++) {
 		for (j = i + 1; j < n && strcmp(pairs[i].key, pairs[j].key) != 0; j++)
 			;
 		if (j < n) /* a later one wins */
 			continue;
-		out_indent(out);
-		r = out_quote(out, pairs[i].key, name, err);
-		(void)buf_adds(out->buf, ": ");
-		if (r == 0)
-			r = out_quote(out, pairs[i].value, pairs[i].key, err);
+		r = out_pair(out, f, &pairs[i], err);
 	}
 	out_close(out, "}");
 	return r;
@@ -250,7 +266,7 @@ static int print_field(
 		out_caps(out, f->name, *(const uint64_t *)at);
 		return 0;
 	case FIELD_MAP:
-		return n ? out_map(out, f->name, *p, n, err) : 0;
+		return n ? out_map(out, f, *p, n, err) : 0;
 	case FIELD_OBJECT:
 		return out_object(out, f, base, err);
 	case FIELD_ARRAY:

@@ -127,6 +127,38 @@ static int check_namespaces(const struct spec_linux *l, struct err *err)
 	return 0;
 }
 
+/* dev_valid_name() of the kernel */
+static bool is_device_name(const char *s)
+{
+	return *s && strlen(s) < 16 && strcmp(s, ".") != 0 && strcmp(s, "..") != 0 &&
+	       !strpbrk(s, "/:\" \t\n\v\f\r%");
+}
+
+static int check_net_devices(const struct spec_linux *l, struct err *err)
+{
+	size_t i, j;
+
+	for (i = 0; i < l->n_net_devices; i++) {
+		const struct spec_net_device *d = &l->net_devices[i];
+
+		if (!is_device_name(d->host) || (*d->name && !is_device_name(d->name)))
+			return err_setx(err, -EINVAL,
+				"config.json: 'linux.netDevices.%s' is no name of a network device",
+				d->host);
+		for (j = 0; j < i; j++)
+			if (!strcmp(*d->name ? d->name : d->host, *l->net_devices[j].name
+									  ? l->net_devices[j].name
+									  : l->net_devices[j].host))
+				return err_setx(err, -EINVAL,
+					"config.json: 'linux.netDevices' gives two devices the "
+					"name '%s'",
+					*d->name ? d->name : d->host);
+	}
+	if (l->n_net_devices && !l->ns[SPEC_NS_NET].enabled)
+		return bad(err, "'linux.netDevices' needs a network namespace");
+	return 0;
+}
+
 static int check_linux(const struct spec_linux *l, struct err *err)
 {
 	static const char *const propagations[] = {"private", "rprivate", "shared", "rshared",
@@ -140,6 +172,10 @@ static int check_linux(const struct spec_linux *l, struct err *err)
 		r = check_idmaps(l->uid_maps, l->n_uid_maps, "linux.uidMappings", err);
 	if (r == 0)
 		r = check_idmaps(l->gid_maps, l->n_gid_maps, "linux.gidMappings", err);
+	if (r == 0)
+		r = check_net_devices(l, err);
+	if (r == 0 && l->personality_flags && l->personality_flags[0])
+		r = bad(err, "'linux.personality.flags' must be empty: there are none");
 	if (r < 0)
 		return r;
 	for (i = 0; i < l->n_devices; i++)

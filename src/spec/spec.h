@@ -149,6 +149,11 @@ struct spec_sysctl {
 	char *key, *value;
 };
 
+/* A device of the host's network namespace that moves into the container's. */
+struct spec_net_device {
+	char *host, *name; /* @name "": as it is called already */
+};
+
 struct spec_memory_policy {
 	bool set;
 	char *mode, *nodes; /* MPOL_…; "0-3,5" */
@@ -175,6 +180,11 @@ struct spec_linux {
 	char **masked_paths, **readonly_paths;
 	char *rootfs_propagation; /* "private" when NULL */
 	char *mount_label;
+	int64_t personality; /* SPEC_UNSET; index of LINUX, LINUX32 */
+	char **personality_flags;
+	bool intel_rdt; /* asked for */
+	struct spec_net_device *net_devices;
+	size_t n_net_devices;
 };
 
 struct spec_annotation {

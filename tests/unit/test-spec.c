@@ -53,7 +53,8 @@ static const char full[] =
 	"\"ambient\":[]},"
 	"\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"soft\":0,\"hard\":18446744073709551615}],"
 	"\"noNewPrivileges\":true,\"apparmorProfile\":\"p\",\"selinuxLabel\":\"l\","
-	"\"oomScoreAdj\":0,\"scheduler\":{\"policy\":\"SCHED_RR\",\"nice\":-5,\"priority\":3},"
+	"\"oomScoreAdj\":0,\"scheduler\":{\"policy\":\"SCHED_RR\",\"nice\":-5,\"priority\":3,"
+	"\"flags\":[\"SCHED_FLAG_RECLAIM\"],\"runtime\":1,\"deadline\":2,\"period\":3},"
 	"\"ioPriority\":{\"class\":\"IOPRIO_CLASS_BE\",\"priority\":4},"
 	"\"execCPUAffinity\":{\"initial\":\"0\",\"final\":\"1-2\"}},"
 	"\"mounts\":[{\"destination\":\"/a\",\"type\":\"bind\",\"source\":\"/b\","
@@ -83,7 +84,11 @@ static const char full[] =
 	"\"value\":18446744073709551614,\"valueTwo\":9223372036854775808,"
 	"\"op\":\"SCMP_CMP_MASKED_EQ\"}]}]},"
 	"\"sysctl\":{\"net.ipv4.ip_forward\":\"1\"},\"maskedPaths\":[\"/proc/kcore\"],"
-	"\"readonlyPaths\":[\"/proc/sys\"],\"rootfsPropagation\":\"slave\",\"mountLabel\":\"t\"}}";
+	"\"readonlyPaths\":[\"/proc/sys\"],\"rootfsPropagation\":\"slave\",\"mountLabel\":\"t\","
+	"\"personality\":{\"domain\":\"LINUX32\",\"flags\":[]},\"intelRdt\":{},"
+	"\"memoryPolicy\":{\"mode\":\"MPOL_BIND\",\"nodes\":\"0\","
+	"\"flags\":[\"MPOL_F_STATIC_NODES\"]},"
+	"\"netDevices\":{\"eth1\":{\"name\":\"in\\\"ner\"},\"eth2\":{}}}}";
 
 /* The document with the white space between its tokens left out. */
 static char *squeeze(const char *json)
@@ -175,6 +180,13 @@ static void test_refused(void **state)
 			"'linux.resources.memory.swap'"},
 		{"{\"linux\":{\"resources\":{\"devices\":[{\"access\":\"x\"}]}}}",
 			"'linux.resources.devices[0].access'"},
+		{"{\"linux\":{\"netDevices\":{\"eth0\":\"x\"}}}", "'linux.netDevices.eth0'"},
+		{"{\"linux\":{\"netDevices\":{\"eth0\":{\"name\":1}}}}",
+			"'linux.netDevices.eth0.name'"},
+		{"{\"linux\":{\"memoryPolicy\":{\"nodes\":0}}}", "'linux.memoryPolicy.nodes'"},
+		{"{\"linux\":{\"personality\":{\"domain\":\"X\"}}}", "'linux.personality.domain'"},
+		{"{\"linux\":{\"intelRdt\":1}}", "'linux.intelRdt'"},
+		{"{\"process\":{\"scheduler\":{\"flags\":\"X\"}}}", "'process.scheduler.flags'"},
 		{"[]", "(document)"},
 		{"{\"hostname\":", "not JSON"},
 		{"", "not JSON"},

@@ -11,7 +11,6 @@ enum start_type {
 	START_PID,	   /* then a pid: of the first process, made by the stage process */
 	START_READY,	   /* all is set up; with the console's master, when there is one */
 	START_GO,	   /* kist's answer to MAPS, OFFSETS, HOOKS and READY */
-	START_LISTENER,	   /* with the notify fd of the seccomp filter */
 	START_EXEC_FAILED, /* struct start_failure */
 };
 

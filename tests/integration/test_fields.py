@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fields of config.json and what they do inside: the process, seccomp agents, network devices."""
+import array
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from test_oci import oci  # noqa: F401  pylint: disable=unused-import
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+# pylint: disable=redefined-outer-name
+
+PYTHON = ["/usr/bin/python3", "-c"]
+
+
+def host_root(oci):
+    """The host's own files as the root, read-only, for programs that busybox has not."""
+    oci.config["root"] = {"path": "/", "readonly": True}
+
+
+def run(oci, *command, check=True, **process):
+    oci.write(*command, **process)
+    return oci("run", "--bundle", oci.bundle, oci.id, check=check)
+
+
+def refused(oci, words, **process):
+    r = run(oci, "true", check=False, **process)
+    assert r.returncode == 1, r.stdout
+    assert words in r.stderr, r.stderr
+    assert oci("list", "-q").stdout == ""
+
+
+def test_scheduler(oci):
+    host_root(oci)
+    ask = "import os; print(os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0))"
+    out = run(oci, *PYTHON, ask, scheduler={"policy": "SCHED_BATCH", "nice": 5}).stdout
+    assert out.split() == ["3", "5"]
+    out = run(oci, *PYTHON, ask, scheduler={"policy": "SCHED_OTHER", "nice": -3,
+                                            "flags": ["SCHED_FLAG_RESET_ON_FORK"]}).stdout
+    assert out.split() == [str(0x40000000), "-3"]
+    refused(oci, "SCHED_NONE", scheduler={"policy": "SCHED_NONE"})
+    refused(oci, "SCHED_FLAG_X", scheduler={"policy": "SCHED_OTHER", "flags": ["SCHED_FLAG_X"]})
+    refused(oci, "process.scheduler.nice", scheduler={"policy": "SCHED_OTHER", "nice": 20})
+
+
+def test_scheduler_deadline(oci):
+    """runtime, deadline, period arrive; where real time is refused, the message says why."""
+    host_root(oci)
+    ms = 1000000
+    r = run(oci, *PYTHON, "import os; print(os.sched_getscheduler(0))", check=False,
+            scheduler={"policy": "SCHED_DEADLINE", "runtime": ms, "deadline": 10 * ms,
+                       "period": 100 * ms})
+    if r.returncode == 0:
+        assert r.stdout.split() == ["6"]
+    else:
+        assert "SCHED_DEADLINE" in r.stderr and "CAP_SYS_NICE" in r.stderr
+
+
+def test_io_priority(oci):
+    host_root(oci)
+    ask = "import ctypes; print(ctypes.CDLL(None).syscall(252, 1, 0))"  # ioprio_get
+    out = run(oci, *PYTHON, ask, ioPriority={"class": "IOPRIO_CLASS_BE", "priority": 6}).stdout
+    assert int(out) == 2 << 13 | 6
+    refused(oci, "process.ioPriority.class", ioPriority={"class": "BEST", "priority": 1})
+    refused(oci, "process.ioPriority.priority", ioPriority={"class": "IOPRIO_CLASS_BE",
+                                                            "priority": 8})
+
+
+def test_exec_cpu_affinity(oci):
+    """Only of what exec adds; the first process keeps all."""
+    if os.cpu_count() < 2:
+        pytest.skip("one processor")
+    allowed = "grep Cpus_allowed_list /proc/self/status"
+    shutil.copy(shutil.which("busybox"), oci.bundle / "rootfs/bin/grep")
+    oci.write("sh", "-c", f"{allowed}; sleep 600", execCPUAffinity={"initial": "0", "final": "1"})
+    oci.make("create", oci.id)
+    oci("start", oci.id)
+    assert oci("exec", oci.id, "sh", "-c", allowed).stdout.split()[1] == "1"
+    process = {"cwd": "/", "args": ["sh", "-c", allowed], "user": {"uid": 0, "gid": 0},
+               "env": ["PATH=/bin"], "execCPUAffinity": {"initial": "0"}}
+    doc = oci.bundle / "process.json"
+    doc.write_text(json.dumps(process))
+    assert oci("exec", "--process", doc, oci.id).stdout.split()[1] == "0"
+    process["execCPUAffinity"] = {"final": "0-"}
+    doc.write_text(json.dumps(process))
+    r = oci("exec", "--process", doc, oci.id, check=False)
+    assert r.returncode == 255 and "'0-' is no list of CPUs" in r.stderr
+    assert oci.out().split()[1] == ",".join(sorted({oci.out().split()[1]}))  # one line: the first
+    assert oci.out().split()[1] != "1"
+
+
+def test_oom_score(oci):
+    own = int(open("/proc/self/oom_score_adj", encoding="ascii").read())
+    out = run(oci, "cat", "/proc/self/oom_score_adj", oomScoreAdj=own + 10).stdout
+    assert int(out) == own + 10
+    refused(oci, "process.oomScoreAdj", oomScoreAdj=2000)
+    r = run(oci, "cat", "/proc/self/oom_score_adj", check=False, oomScoreAdj=-999)
+    if r.returncode == 0:
+        assert int(r.stdout) == -999
+    else:
+        assert "CAP_SYS_RESOURCE" in r.stderr
+
+
+def test_personality(oci):
+    oci.config["linux"]["personality"] = {"domain": "LINUX32"}
+    shutil.copy(shutil.which("busybox"), oci.bundle / "rootfs/bin/uname")
+    assert run(oci, "uname", "-m").stdout == "i686\n"
+    oci.config["linux"]["personality"]["domain"] = "BSD"
+    refused(oci, "linux.personality.domain")
+
+
+def test_memory_policy(oci):
+    ask = "grep -c 'bind:0' /proc/self/numa_maps || cat /proc/self/numa_maps"
+    shutil.copy(shutil.which("busybox"), oci.bundle / "rootfs/bin/grep")
+    oci.config["linux"]["memoryPolicy"] = {"mode": "MPOL_BIND", "nodes": "0",
+                                           "flags": ["MPOL_F_STATIC_NODES"]}
+    ask = "grep -c bind /proc/self/numa_maps"
+    assert int(run(oci, "sh", "-c", ask).stdout) > 0
+    oci.config["linux"]["memoryPolicy"]["nodes"] = "1023"
+    r = run(oci, "true", check=False)
+    assert r.returncode == 1 and "'1023'" in r.stderr
+    oci.config["linux"]["memoryPolicy"] = {"mode": "MPOL_SOMEWHERE"}
+    refused(oci, "MPOL_SOMEWHERE")
+
+
+def test_security_labels_without_a_module(oci):
+    """Told on creation, not refused, as by other runtimes."""
+    if "apparmor" in open("/sys/kernel/security/lsm", encoding="ascii").read() \
+            if os.path.exists("/sys/kernel/security/lsm") else False:
+        pytest.skip("this host has AppArmor")
+    r = run(oci, "echo", "hi", apparmorProfile="unknown", selinuxLabel="system_u:object_r:x:s0")
+    assert r.stdout == "hi\n"
+    assert "no AppArmor" in r.stderr and "no SELinux" in r.stderr
+
+
+def test_intel_rdt_is_refused(oci):
+    oci.config["linux"]["intelRdt"] = {"closID": "x"}
+    refused(oci, "linux.intelRdt")
+
+
+class Agent(threading.Thread):
+    """Answers each notified mkdir with an errno of its own; keeps what it was told."""
+
+    ERRNO = 95  # EOPNOTSUPP
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(4)
+        self.told, self.answered = [], 0
+        self.start()
+
+    def run(self):
+        while True:
+            conn, _ = self.listener.accept()
+            data, anc, _, _ = conn.recvmsg(65536, socket.CMSG_SPACE(4))
+            while chunk := conn.recv(65536):
+                data += chunk
+            self.told.append(json.loads(data))
+            fd = array.array("i", anc[0][2])[0]
+            threading.Thread(target=self.serve, args=(fd,), daemon=True).start()
+
+    def serve(self, fd):
+        recv, send = 0xc0502100, 0xc0182101  # SECCOMP_IOCTL_NOTIF_RECV, _SEND
+        while True:
+            note = bytearray(80)
+            try:
+                fcntl.ioctl(fd, recv, note)
+            except OSError:
+                os.close(fd)
+                return
+            answer = bytearray(24)
+            answer[0:8] = note[0:8]
+            answer[16:20] = ctypes.c_int32(-self.ERRNO)
+            fcntl.ioctl(fd, send, answer)
+            self.answered += 1
+
+
+@pytest.mark.parametrize("no_new_privileges", [True, False])
+def test_seccomp_agent(oci, no_new_privileges):
+    shutil.copy(shutil.which("busybox"), oci.bundle / "rootfs/bin/mkdir")
+    path = oci.bundle / "agent"
+    agent = Agent(path)
+    oci.config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(path), "listenerMetadata": "meta",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]}
+    oci.write("sh", "-c", "mkdir /tmp/x; sleep 600", noNewPrivileges=no_new_privileges)
+    oci.make("create", oci.id)
+    oci("start", oci.id)
+    r = oci("exec", oci.id, "mkdir", "/tmp/y", check=False)
+    assert "not supported" in r.stderr
+    assert len(agent.told) == 2 and agent.answered == 2
+    first, second = agent.told
+    assert first["fds"] == ["seccompFd"] and first["metadata"] == "meta"
+    assert first["state"]["id"] == oci.id and first["pid"] == oci.state()["pid"]
+    assert first["state"]["status"] == "creating" and second["state"]["status"] == "running"
+    assert second["pid"] != first["pid"]
+
+
+def test_seccomp_agent_is_missing(oci):
+    oci.config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(oci.bundle / "nobody"),
+        "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}
+    refused(oci, "seccomp listener")
+    del oci.config["linux"]["seccomp"]["listenerPath"]
+    refused(oci, "listenerPath")
