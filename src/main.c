@@ -15,6 +15,10 @@ static const struct {
 } fronts[] = {
 	{"kist-criu", criu_main},
 	{"kist-oci", oci_main},
+	/* in the place of the programs that callers look for */
+	{"criu", criu_main},
+	{"crun", oci_main},
+	{"runc", oci_main},
 };
 
 /* Without fds 0-2, the next files that are opened would be taken for them. */

@@ -100,7 +100,8 @@ static int checkpoint_run(int argc, char **argv, struct err *err)
 	dirfd = open_image(q.image, true, err);
 	if (dirfd < 0)
 		return dirfd;
-	return dump_container(id, dirfd, &q.dump, &res, err);
+	r = image_discard(dirfd, err); /* engines use one directory again and again */
+	return r < 0 ? r : dump_container(id, dirfd, &q.dump, &res, err);
 }
 
 /* The description is the bundle's: engines restore into another root, under another name. */

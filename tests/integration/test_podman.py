@@ -10,6 +10,8 @@ import tempfile
 
 import pytest
 
+from kist import wait_for
+
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
               pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed")]
 
@@ -30,7 +32,11 @@ class Podman:
         self.path, self.netns = path, path.name
         conf = path / "containers.conf"
         conf.write_text(CONF.format(runtime))
-        self.env = dict(os.environ, CONTAINERS_CONF=str(conf), TMPDIR=str(path))
+        # what podman asks for its version before a checkpoint
+        (path / "sbin").mkdir()
+        (path / "sbin/criu").symlink_to(runtime.parent / "kist-criu")
+        self.env = dict(os.environ, CONTAINERS_CONF=str(conf), TMPDIR=str(path),
+                        PATH=f"{path}/sbin:{os.environ['PATH']}")
 
     def command(self, *args):
         # bridges and rules of the engine stay in a network namespace of the test's own
@@ -180,3 +186,31 @@ def test_pod(podman):
            "sleep 1000")
     podman.sh("true", "--pod", "p1")
     podman("pod", "rm", "-f", "-t", "0", "p1")
+
+
+COUNT = "i=0; while true; do i=$((i+1)); echo $i; sleep 0.05; done"
+
+
+def counted(podman, name):
+    return [int(n) for n in podman("logs", name).split()]
+
+
+@pytest.mark.checkpoint
+def test_checkpoint_and_restore(podman):
+    """The same container goes on, without a number missing; then another from an archive."""
+    podman("run", "-d", "--name", "c2", "bb:1", "sh", "-c", COUNT)
+    wait_for(lambda: len(counted(podman, "c2")) > 3, "it counts")
+    podman("container", "checkpoint", "--leave-running", "c2")
+    podman("container", "checkpoint", "c2")
+    before = len(counted(podman, "c2"))
+    podman("container", "restore", "c2")
+    wait_for(lambda: len(counted(podman, "c2")) > before + 3, "it counts on")
+    numbers = counted(podman, "c2")
+    assert numbers == list(range(1, len(numbers) + 1))
+    archive = podman.path / "c2.tar.gz"
+    podman("container", "checkpoint", "-e", archive, "c2")
+    last = counted(podman, "c2")[-1]
+    podman("rm", "c2")
+    podman("container", "restore", "-i", archive, "--name", "c3")
+    wait_for(lambda: counted(podman, "c3")[-1:] > [last + 3], "another one counts on")
+    podman("rm", "-f", "-t", "0", "c3")

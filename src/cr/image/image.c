@@ -160,6 +160,27 @@ static int load_manifest(struct image *img, struct err *err)
 	return manifest_parse(text.data ? text.data : "", text.len, &img->manifest, err);
 }
 
+int image_discard(int dirfd, struct err *err)
+{
+	struct image img = {.dirfd = dirfd};
+	struct err none = {0};
+	size_t i;
+	int r = 0;
+
+	/* A damaged one lists nothing. */
+	if (load_manifest(&img, &none) == -ENOENT)
+		return 0;
+	/* Without the manifest the rest is no image, whatever happens now. */
+	if (unlinkat(dirfd, IMAGE_MANIFEST, 0) < 0)
+		return err_set(err, -errno, "cannot remove the image that is there");
+	for (i = 0; r == 0 && i < img.manifest.n_files; i++)
+		if (unlinkat(dirfd, img.manifest.files[i].name, 0) < 0 && errno != ENOENT)
+			r = err_set(err, -errno, "cannot remove '%s' of the image that is there",
+				img.manifest.files[i].name);
+	manifest_done(&img.manifest);
+	return r;
+}
+
 static int load_records(struct image *img, struct err *err)
 {
 	const struct manifest_file *f = manifest_find(&img->manifest, IMAGE_STATE);

@@ -66,6 +66,8 @@ struct image;
 /* Opens and verifies (version, sizes, XXH3 of every file, every frame and message). */
 int image_open(int dirfd, struct image **ret, struct err *err);
 void image_free(struct image *img);
+/* Removes the image in @dirfd, if there is one, and no other file: for callers that overwrite. */
+int image_discard(int dirfd, struct err *err);
 const char *image_info(const struct image *img, const char *key); /* NULL without it */
 struct image_record {
 	enum record_type type;
