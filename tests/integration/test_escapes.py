@@ -116,8 +116,12 @@ while time.monotonic() < end:
                 fd = os.open(f"/proc/self/fd/{held}", os.O_WRONLY)
             except OSError:
                 continue
-            if "kist" in name:  # the others are the container's own files
-                print("OPENED", name, flush=True)
+            try:
+                if "kist" in name:  # the others are the container's own files
+                    os.write(fd, b"evil")
+                    print("WRITTEN", name, flush=True)
+            except OSError:
+                pass  # sealed
             os.close(fd)
             break
         os.close(held)
@@ -132,7 +136,7 @@ def test_the_runtime_is_not_overwritten(kist, name, build):
         kist("exec", name, "--", "true")
     wait_for(lambda: kist.inspect(name)["status"] == "stopped", "it has tried long enough")
     assert hashlib.sha256((build / "kist").read_bytes()).digest() == before
-    assert "OPENED" not in kist("logs", name).stdout
+    assert "WRITTEN" not in kist("logs", name).stdout
 
 
 def test_a_created_container_holds_nothing_to_grab(oci, build):
