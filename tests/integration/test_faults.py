@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """kist is killed, or a step of it fails, at every point that its code names (base/fault.h)."""
+import json
 import os
+import pathlib
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 import host
 from kist import Kist, wait_for
 from test_kill9 import containers, processes_of
+from test_oci import Oci
 
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root"), pytest.mark.checkpoint]
 
@@ -237,3 +242,61 @@ def remove_ended(kist, name):
     """What a killed restore left is stopped, or half made; a restore wants neither in its way."""
     wait_for(lambda: not kist.names() or kist("rm", "-f", name, check=False).returncode == 0,
              "it can be removed")
+
+
+class OciFault(Oci):
+    """kist-oci by the program in which it can be told to die."""
+
+    def __init__(self, build, path, name):
+        super().__init__(build, path, name)
+        self.fault = str(build / "tests/helpers/kist-fault")
+
+    def faulty(self, how, *args):
+        with open(self.bundle / "out", "a+", encoding="utf-8") as f:
+            r = subprocess.run(["kist-oci", *self.command(*args)[1:]], executable=self.fault, stdout=f,
+                               stderr=f, stdin=subprocess.DEVNULL, check=False, timeout=60,
+                               env=dict(os.environ, **how))
+        return r.returncode
+
+    def points(self, *args):
+        log = self.bundle / "points"
+        log.unlink(missing_ok=True)
+        assert self.faulty({"KIST_FAULT_LOG": str(log)}, *args) == 0
+        return list(dict.fromkeys(filter(None, log.read_bytes()[8:].rstrip(b"\0").decode().split("\n"))))
+
+
+@pytest.fixture
+def oci(build, name):
+    path = pathlib.Path(tempfile.mkdtemp(prefix="kist-oci-", dir="/var/tmp"))
+    o = OciFault(build, path, name)
+    yield o
+    for line in o("list", "-q").stdout.split():
+        o("delete", "--force", line)
+    shutil.rmtree(path)
+
+
+def test_oci(oci):
+    """Each of create, start, delete killed at each of its points: state is true, delete --force cleans."""
+    oci.write("sleep", "600", env=["PATH=/bin", f"MARK={oci.id}"])
+    create = ("create", "--bundle", oci.bundle, oci.id)
+    steps = {"create": oci.points(*create), "start": oci.points("start", oci.id),
+             "delete": oci.points("delete", "--force", oci.id)}
+    assert "create/hand-over" in steps["create"] and "start/go" in steps["start"]
+    assert "remove/release" in steps["delete"]
+    for verb, points in steps.items():
+        for point in points:
+            for how in "kill", "fail":
+                if verb != "create":
+                    oci.make("create", oci.id)
+                args = {"create": create, "start": ("start", oci.id),
+                        "delete": ("delete", "--force", oci.id)}[verb]
+                status = oci.faulty({"KIST_FAULT": f"{how} {point}"}, *args)
+                for c in json.loads(oci("list", "-f", "json").stdout):
+                    if c["status"] in ("created", "running"):
+                        assert os.path.exists(f"/proc/{c['pid']}"), (how, point)
+                if how == "fail" and point not in ("create/end", "child/wait"):  # made by then
+                    assert status == 1, (how, point, status)
+                oci("delete", "--force", oci.id)
+                assert oci("list", "-q").stdout == ""
+                wait_for(lambda: not processes_of(oci.id), f"no process is left after {how} {point}")
+                assert not [d for d in host.cgroups() if oci.id in d]
