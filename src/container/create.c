@@ -294,7 +294,7 @@ static const char *describe_death(struct container *c, char *text, size_t size)
 /* The first process has its namespaces and mounts, and is about to enter its root. */
 static int run_hooks(struct container *c, struct err *err)
 {
-	int r = container_hooks(c, SPEC_HOOK_PRESTART, "creating", err);
+	int r = container_hooks(c, SPEC_HOOK_PRESTART, "created", err);
 
 	if (r == 0)
 		r = container_hooks(c, SPEC_HOOK_CREATE_RUNTIME, "creating", err);

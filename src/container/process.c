@@ -86,7 +86,8 @@ static int enter_cwd(const char *cwd, struct err *err)
 
 	if (chdir(cwd) < 0)
 		return err_set(err, -errno, "cannot enter the working directory '%s'", cwd);
-	if (!getcwd(path, sizeof(path)) || path[0] != '/')
+	/* refused by a filter: then it has been looked at before that was loaded */
+	if (!getcwd(path, sizeof(path)) ? errno != EPERM && errno != ENOSYS : path[0] != '/')
 		return err_setx(
 			err, -EPERM, "the working directory '%s' is outside of the container", cwd);
 	return 0;
@@ -100,7 +101,12 @@ static int executable(const char *path)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EACCES;
-	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
+		return 0;
+	/* a filter may know the older call only: then by the real ids, which are the same by now */
+	if (errno == EPERM || errno == ENOSYS)
+		return access(path, X_OK) < 0 ? -errno : 0;
+	return -errno;
 }
 
 /* Engines look for the very words, in small letters, to choose an exit status. */
@@ -197,6 +203,10 @@ static int become_user(const struct process_plan *plan, struct err *err)
 	const struct spec_process *p = plan->process;
 	int r;
 
+	/* as root it may be out of reach, then only the second attempt counts */
+	r = enter_cwd(p->cwd, err);
+	if (r == -EPERM)
+		return r;
 	r = rlimit_apply(p->rlimits, p->n_rlimits, err);
 	if (r == 0 && !p->no_new_privileges) /* later there is no right to */
 		r = load_seccomp(plan, err);
@@ -231,9 +241,8 @@ static int execute(const struct process_plan *plan, char *path, struct err *err)
 	argv[4] = path;
 	for (i = 0; i < n; i++)
 		argv[5 + i] = p->args[i];
-	if (sys_close_range(3 + plan->preserve_fds, ~0u, CLOSE_RANGE_CLOEXEC) < 0 ||
-		fcntl(plan->sync, F_SETFD, 0) < 0)
-		return err_set(err, -errno, "cannot close the fds of kist");
+	if (fcntl(plan->sync, F_SETFD, 0) < 0)
+		return err_set(err, -errno, "cannot pass the socket to kist's init");
 	if (p->no_new_privileges) { /* last: the filter may forbid any of the above */
 		r = load_seccomp(plan, err);
 		if (r < 0)
@@ -270,6 +279,9 @@ int process_become(const struct process_plan *plan, struct err *err)
 	int r;
 
 	reset_signals();
+	/* what is opened from here on closes by itself; a filter may not know this call */
+	if (sys_close_range(3 + plan->preserve_fds, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_set(err, -errno, "cannot close the fds of kist");
 	r = container_memory_policy(&plan->params->spec->linux_, err);
 	if (r == 0)
 		r = container_personality(&plan->params->spec->linux_, err);

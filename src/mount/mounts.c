@@ -66,10 +66,23 @@ static int open_target(
 	return fd;
 }
 
-static int mount_bind(int root_fd, const struct spec_mount *m, const struct mount_options *o,
-	int mnt_fd, struct err *err)
+/*
+ * A copy that is younger than all mounts before it: the kernel lists mounts by age, and the spec's
+ * order is to be seen. Where it does not copy unattached mounts (before Linux 6.15), the source.
+ */
+static int renew(int mnt_fd, const struct mount_options *o, int *ret_copy)
 {
-	autoclose int target = -EBADF;
+	int fd = fs_clone(mnt_fd, "", AT_EMPTY_PATH | (o->rec ? AT_RECURSIVE : 0));
+
+	*ret_copy = fd;
+	return fd < 0 ? mnt_fd : fd;
+}
+
+static int mount_bind(int root_fd, const struct spec_mount *m, const struct mount_options *o,
+	int source_fd, struct err *err)
+{
+	autoclose int target = -EBADF, copy = -EBADF;
+	int mnt_fd = renew(source_fd, o, &copy);
 	struct stat st;
 	int r;
 
@@ -82,7 +95,11 @@ static int mount_bind(int root_fd, const struct spec_mount *m, const struct moun
 	r = mount_options_apply(mnt_fd, o, m->destination, err);
 	if (r < 0)
 		return r;
-	r = fs_attach(mnt_fd, target);
+	r = o->propagation == MS_UNBINDABLE
+		    ? fs_set_propagation(mnt_fd, o->propagation, o->propagation_rec)
+		    : 0;
+	if (r == 0)
+		r = fs_attach(mnt_fd, target);
 	return r < 0 ? err_set(err, r, "cannot mount at '%s'", m->destination) : 0;
 }
 

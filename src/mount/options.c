@@ -116,8 +116,12 @@ int mount_options_parse(const struct spec_mount *m, struct mount_options *ret, s
 		}
 	if (m->n_uid_maps)
 		o.idmap = true;
-	if (o.bind && o.data) {
-		err_setx(err, -EINVAL, "'%s' is no option of the bind mount at '%s'", o.data[0],
+	/* what belongs to the file system ("mode=755") has no effect on a bind: the kernel ignores
+	 * it, and so do other runtimes; a misspelt word is told */
+	for (s = o.bind ? o.data : NULL; s && *s; s++) {
+		if (strchr(*s, '='))
+			continue;
+		err_setx(err, -EINVAL, "'%s' is no option of the bind mount at '%s'", *s,
 			m->destination);
 		mount_options_done(&o);
 		return -EINVAL;

@@ -70,8 +70,10 @@ static int open_source(
 		(o.rec ? AT_RECURSIVE : 0) | (o.src_nofollow ? AT_SYMLINK_NOFOLLOW : 0));
 	if (fd < 0)
 		return err_set(err, fd, "cannot bind '%s' at '%s'", m->source, m->destination);
-	r = o.propagation ? fs_set_propagation(fd, o.propagation, o.propagation_rec)
-			  : fs_set_propagation(fd, MS_PRIVATE, true);
+	/* an unbindable one can't be copied either: it becomes so when it is attached */
+	r = o.propagation && o.propagation != MS_UNBINDABLE
+		    ? fs_set_propagation(fd, o.propagation, o.propagation_rec)
+		    : fs_set_propagation(fd, MS_PRIVATE, true);
 	if (r < 0)
 		return err_set(
 			err, r, "cannot set the propagation of the mount at '%s'", m->destination);

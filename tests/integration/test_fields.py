@@ -212,3 +212,29 @@ def test_seccomp_agent_is_missing(oci):
     refused(oci, "seccomp listener")
     del oci.config["linux"]["seccomp"]["listenerPath"]
     refused(oci, "listenerPath")
+
+
+@pytest.mark.parametrize("no_new_privileges", [True, False])
+def test_seccomp_of_older_kernels(oci, no_new_privileges):
+    """A profile that does not know what kist itself calls last does not hinder it."""
+    oci.config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            {"names": ["faccessat2", "close_range", "getcwd", "openat2"],
+             "action": "SCMP_ACT_ERRNO"}]}
+    assert run(oci, "echo", "hi", noNewPrivileges=no_new_privileges, cwd="/tmp").stdout == "hi\n"
+
+
+def test_mounts_stand_in_order(oci):
+    """As mountinfo lists them; what a bind mount cannot have of a file system is left out."""
+    oci.config["mounts"] += [
+        {"destination": "/m/a", "type": "tmpfs", "source": "tmpfs"},
+        {"destination": "/m/b", "source": "/etc", "options": ["bind", "ro", "mode=755"]},
+        {"destination": "/m/c", "source": "/usr", "options": ["rbind", "unbindable", "rro"]},
+        {"destination": "m/d", "type": "tmpfs", "source": "tmpfs", "options": ["shared"]}]
+    lines = [line.split() for line in run(oci, "cat", "/proc/self/mountinfo").stdout.splitlines()]
+    mine = [(line[4], line[5].split(",")[0], line[6].split(":")[0]) for line in lines
+            if line[4].startswith("/m/") and line[4].count("/") == 2]
+    assert mine == [("/m/a", "rw", "-"), ("/m/b", "ro", "-"), ("/m/c", "ro", "unbindable"),
+                    ("/m/d", "rw", "shared")]
+    oci.config["mounts"][-3]["options"] = ["bind", "rox"]
+    refused(oci, "'rox' is no option of the bind mount at '/m/b'")

@@ -306,7 +306,7 @@ def test_hooks(oci):
     assert [line[0] for line in lines] == list(HOOKS)
     states = [json.loads(line[2]) for line in lines]
     assert {s["id"] for s in states} == {oci.id} and all(line[1] == "1" for line in lines)
-    assert [s["status"] for s in states] == ["creating"] * 3 + ["created", "running", "stopped"]
+    assert [s["status"] for s in states] == ["created", "creating", "creating", "created", "running", "stopped"]
     assert states[1]["pid"] > 1
 
 
