@@ -100,3 +100,21 @@ char **strv_dup(char *const *v)
 	}
 	return copy;
 }
+
+int env_put(char ***env, const char *entry)
+{
+	size_t n = strcspn(entry, "=") + 1, i;
+	char *copy;
+
+	for (i = 0; *env && (*env)[i]; i++) {
+		if (strncmp((*env)[i], entry, n) != 0)
+			continue;
+		copy = strdup(entry);
+		if (!copy)
+			return -ENOMEM;
+		free((*env)[i]);
+		(*env)[i] = copy;
+		return 0;
+	}
+	return strv_push(env, entry);
+}

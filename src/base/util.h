@@ -64,6 +64,8 @@ void strv_free(char **v);
 size_t strv_len(char *const *v);
 /* Appends a copy of @s to *@v. Returns 0 or -ENOMEM. */
 int strv_push(char ***v, const char *s);
+/* Sets "NAME=VALUE" in an environment, in the place of what NAME was. Returns 0 or -ENOMEM. */
+int env_put(char ***env, const char *assignment);
 /* Sorts by bytes; and is @s in the sorted @v? NULL is an empty list. */
 void strv_sort(char **v);
 bool strv_sorted_has(char *const *v, const char *s);

@@ -24,24 +24,6 @@ int option_user(struct spec_process *p, const char *value, struct err *err)
 	return 0;
 }
 
-static int env_set(char ***env, const char *entry)
-{
-	size_t n = strcspn(entry, "=") + 1, i;
-	char *copy;
-
-	for (i = 0; *env && (*env)[i]; i++) {
-		if (strncmp((*env)[i], entry, n) != 0)
-			continue;
-		copy = strdup(entry);
-		if (!copy)
-			return -ENOMEM;
-		free((*env)[i]);
-		(*env)[i] = copy;
-		return 0;
-	}
-	return strv_push(env, entry);
-}
-
 int option_env(struct spec_process *p, const char *value, struct err *err)
 {
 	autofree char *entry = NULL;
@@ -50,7 +32,7 @@ int option_env(struct spec_process *p, const char *value, struct err *err)
 	if (!*value || *value == '=')
 		return err_setx(err, -EINVAL, "'%s' is not NAME=VALUE", value);
 	if (strchr(value, '='))
-		return env_set(&p->env, value) < 0 ? err_oom(err) : 0;
+		return env_put(&p->env, value) < 0 ? err_oom(err) : 0;
 	own = getenv(value);
 	if (!own)
 		return 0;
@@ -58,7 +40,7 @@ int option_env(struct spec_process *p, const char *value, struct err *err)
 		entry = NULL;
 		return err_oom(err);
 	}
-	return env_set(&p->env, entry) < 0 ? err_oom(err) : 0;
+	return env_put(&p->env, entry) < 0 ? err_oom(err) : 0;
 }
 
 void option_tty(struct spec_process *p)

@@ -219,13 +219,14 @@ static int follow(struct joining *j, struct err *err)
 		r = container_affinity(j->exec->process->exec_cpu_final, j->pid, err);
 	if (r < 0)
 		return r;
+	/* before it may be handed to somebody who wants to wait in reads */
+	if (j->console >= 0 && ioctl(j->console, FIONBIO, &(int){1}) < 0)
+		return err_set(err, -errno, "cannot hold the new process's terminal");
 	if (j->exec->started) {
 		r = j->exec->started(j->exec->arg, j->pid, j->console, err);
 		if (r < 0)
 			return r;
 	}
-	if (j->console >= 0 && ioctl(j->console, FIONBIO, &(int){1}) < 0)
-		return err_set(err, -errno, "cannot hold the new process's terminal");
 	r = start_send(j->sync[0], START_GO, 0, -EBADF);
 	if (r < 0)
 		return err_set(err, r, "cannot reach the new process");

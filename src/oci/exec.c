@@ -110,7 +110,7 @@ static int apply(struct request *q, struct spec_process *p, const struct verb_op
 	case 'u':
 		return set_user(p, value, err);
 	case 'e':
-		return strv_push(&p->env, value) < 0 ? err_oom(err) : 0;
+		return env_put(&p->env, value) < 0 ? err_oom(err) : 0;
 	case 'g':
 		return add_gid(p, value, err);
 	case 'c':

@@ -55,9 +55,12 @@ static int set(struct settings *s, const char *name, const char *value, struct e
 		s->root = value;
 	else if (strcmp(name, "log") == 0)
 		s->log = value;
-	else if (strcmp(name, "log-format") == 0)
+	else if (strcmp(name, "log-format") == 0) {
 		s->format = value;
-	else if (strcmp(name, "debug") == 0)
+		if (strcmp(value, "json") != 0 && strcmp(value, "text") != 0)
+			return err_setx(err, -EINVAL,
+				"the log format '%s' is neither text nor json", value);
+	} else if (strcmp(name, "debug") == 0)
 		log_set(LOG_LEVEL_DEBUG, 2);
 	else if (strcmp(name, "version") == 0)
 		s->version = true;
@@ -151,6 +154,14 @@ static void log_error(const struct settings *s, const struct err *err)
 		(void)io_write(fd, b.data, b.len); /* standard error says it too */
 }
 
+/* An error that cannot be logged would be lost to those who look there only. */
+static int check_log(const char *path, struct err *err)
+{
+	autoclose int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+
+	return fd < 0 ? err_set(err, -errno, "cannot open the log '%s'", path) : 0;
+}
+
 static int fail(const struct settings *s, const struct verb *v, const struct err *err)
 {
 	log_error(s, err);
@@ -188,6 +199,8 @@ int oci_main(int argc, char **argv)
 		return container_finish(argv[1], -1, &err) < 0;
 	verb_args_init(&a, &globals, argc, argv);
 	r = parse(&a, &s, &err);
+	if (r == 0 && s.log)
+		r = check_log(s.log, &err);
 	if (r < 0)
 		return fail(&s, NULL, &err);
 	if (s.version) {

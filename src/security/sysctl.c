@@ -80,6 +80,17 @@ static int check_one(const struct spec *spec, const char *key, struct err *err)
 	return 0;
 }
 
+/* What fields of the description set already. */
+static int check_twice(const struct spec *spec, const char *key, struct err *err)
+{
+	if (strcmp(key, "kernel.hostname") == 0 ||
+		(strcmp(key, "kernel.domainname") == 0 && spec->domainname))
+		return err_setx(err, -EINVAL,
+			"the sysctl '%s' contradicts the description's own field '%s'", key,
+			key + strlen("kernel."));
+	return 0;
+}
+
 int sysctl_check(const struct spec *spec, struct err *err)
 {
 	size_t i;
@@ -87,6 +98,8 @@ int sysctl_check(const struct spec *spec, struct err *err)
 
 	for (i = 0; i < spec->linux_.n_sysctls && r == 0; i++)
 		r = check_one(spec, spec->linux_.sysctls[i].key, err);
+	for (i = 0; i < spec->linux_.n_sysctls && r == 0; i++)
+		r = check_twice(spec, spec->linux_.sysctls[i].key, err);
 	return r;
 }
 

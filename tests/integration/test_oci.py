@@ -163,6 +163,8 @@ def test_errors_are_logged(oci):
     log = oci.bundle / "log.json"
     r = oci("--log", log, "--log-format=json", "state", "nobody", check=False)
     assert r.returncode == 1 and "does not exist" in r.stderr
+    for wrong in ("--log-format=xml", "--log=/nonexistent/log"):
+        assert oci(wrong, "list", check=False).returncode == 1
     line = json.loads(log.read_text())
     assert line["level"] == "error" and "does not exist" in line["msg"] and line["time"][10] == "T"
     oci.write("true")
@@ -177,6 +179,7 @@ def test_exec(oci):
     oci.make("run", "-d", oci.id)
     assert oci("exec", oci.id, "echo", "-n", "x").stdout == "x"
     assert oci("exec", oci.id, "sh", "-c", "exit 5", check=False).returncode == 5
+    assert oci("exec", "--env", "PATH=/bin:/x", oci.id, "sh", "-c", "echo $PATH").stdout == "/bin:/x\n"
     assert oci("exec", "--user", "3:4", "--env", "A=b", "--cwd", "/tmp", oci.id, "sh", "-c",
                "id -u; id -g; echo $A; pwd").stdout == "3\n4\nb\n/tmp\n"
     assert oci("exec", oci.id, "nonexistent", check=False).returncode == 255
