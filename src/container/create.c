@@ -278,6 +278,12 @@ static void undo_network(struct container *c)
 	c->net_attached = false;
 }
 
+static int step_devices(struct container *c, struct err *err)
+{
+	/* a restored namespace has what the image says */
+	return c->making->payload ? 0 : container_devices_move(c, err);
+}
+
 static const char *describe_death(struct container *c, char *text, size_t size)
 {
 	siginfo_t si = {0};
@@ -415,6 +421,7 @@ static const struct step steps[] = {
 	{"spawn", step_spawn, container_unspawn},
 	{"agent", step_agent, NULL},
 	{"network", step_network, undo_network},
+	{"devices", step_devices, container_devices_return},
 	{"ready", step_ready, NULL},
 	{"mounts", step_mounts, NULL},
 	{"oom", step_oom, NULL},

@@ -22,6 +22,7 @@ struct container_making {
 	int std[3];   /* the container's fds 0-2; -EBADF: as ours, or the console */
 	int in, out, err, console; /* our ends: pipes, or the console's master */
 	int slave;		   /* of the console, so that reading the master never ends */
+	size_t moved_devices;	   /* so many of linux.netDevices are inside */
 	pid_t stage;		   /* the process between kist and the first one */
 };
 
@@ -40,6 +41,10 @@ void container_undo(struct container *c);
 /* start.c: makes m->listen; and, in the first process, waits there for the start. */
 int container_listen(struct container *c, struct err *err);
 int container_wait_start(struct container_making *m, struct err *err);
+
+/* net.c: linux.netDevices into the namespace of c's first process, and back after a failure. */
+int container_devices_move(struct container *c, struct err *err);
+void container_devices_return(struct container *c);
 
 /* stdio.c: m->std, our ends of it, and c->stdio. */
 int container_stdio_make(struct container *c, struct err *err);

@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/util.h"
-#include "container/container-internal.h"
 #include "container/dirs.h"
+#include "container/making.h"
+#include "net/device.h"
 
 #define NET_RUN "/run/kist/net"
 
@@ -43,19 +45,28 @@ static int open_run_dir(struct err *err)
 	return fd < 0 ? err_set(err, -errno, "cannot open '%s'", path) : fd;
 }
 
+static int open_netns(const struct container *c, struct err *err)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)c->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_set(err, -errno, "cannot open '%s'", path) : fd;
+}
+
 int container_net_attach(struct container *c, const char *guard, struct err *err)
 {
 	const struct container_params *p = c->params;
 	autoclose int run = open_run_dir(err), netns = -EBADF;
-	char id[CONTAINER_HOST_NAME_MAX], path[32];
+	char id[CONTAINER_HOST_NAME_MAX];
 	int r;
 
 	if (run < 0)
 		return run;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)c->pid);
-	netns = open(path, O_RDONLY | O_CLOEXEC);
+	netns = open_netns(c, err);
 	if (netns < 0)
-		return err_set(err, -errno, "cannot open '%s'", path);
+		return netns;
 	container_host_name(c->name, id, sizeof(id));
 	r = net_bridge_attach(
 		run, id, netns, p->address, p->ports, p->n_ports, guard, &c->net, err);
@@ -76,4 +87,48 @@ int container_net_leave(struct container *c, bool park, struct err *err)
 	if (r == 0 || r == -ENOENT)
 		c->net_attached = false;
 	return r == -ENOENT ? 0 : r; /* there was no lease */
+}
+
+static const char *inner_name(const struct spec_net_device *d)
+{
+	return *d->name ? d->name : d->host;
+}
+
+int container_devices_move(struct container *c, struct err *err)
+{
+	const struct spec_linux *l = &c->params->spec->linux_;
+	autoclose int netns = -EBADF;
+	int r = 0;
+
+	if (!l->n_net_devices)
+		return 0;
+	netns = open_netns(c, err);
+	if (netns < 0)
+		return netns;
+	while (r == 0 && c->making->moved_devices < l->n_net_devices) {
+		const struct spec_net_device *d = &l->net_devices[c->making->moved_devices];
+
+		r = net_device_move(-EBADF, netns, d->host, inner_name(d), err);
+		if (r == 0)
+			c->making->moved_devices++;
+	}
+	return r;
+}
+
+void container_devices_return(struct container *c)
+{
+	const struct spec_linux *l = &c->params->spec->linux_;
+	autoclose int home = -EBADF, netns = -EBADF;
+	struct err err = {0};
+
+	if (!c->making->moved_devices)
+		return;
+	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	netns = open_netns(c, &err);
+	while (home >= 0 && netns >= 0 && c->making->moved_devices) {
+		const struct spec_net_device *d = &l->net_devices[--c->making->moved_devices];
+
+		if (net_device_move(netns, home, inner_name(d), d->host, &err) < 0)
+			log_warn("%s", err.text);
+	}
 }

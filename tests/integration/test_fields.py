@@ -17,6 +17,8 @@ from test_oci import oci  # noqa: F401  pylint: disable=unused-import
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 # pylint: disable=redefined-outer-name
 
+IPV6 = os.path.exists("/proc/net/if_inet6")
+V6 = {("2001:db8::7", 64)} if IPV6 else set()
 PYTHON = ["/usr/bin/python3", "-c"]
 
 
@@ -238,3 +240,58 @@ def test_mounts_stand_in_order(oci):
                     ("/m/d", "rw", "shared")]
     oci.config["mounts"][-3]["options"] = ["bind", "rox"]
     refused(oci, "'rox' is no option of the bind mount at '/m/b'")
+
+
+def ip(*args):
+    return subprocess.run(["ip", *args], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def device(name):
+    """A device of the host (an end of a veth), with addresses, that is removed if it is still there."""
+    link, peer = name[:12], f"p{name[1:12]}"
+    ip("link", "add", link, "type", "veth", "peer", "name", peer)
+    try:
+        ip("link", "set", link, "mtu", "1321", "up")
+        ip("addr", "add", "192.0.2.7/24", "dev", link)
+        if IPV6:
+            ip("addr", "add", "2001:db8::7/64", "dev", link, "nodad")
+        ip("addr", "add", "198.51.100.7/24", "valid_lft", "900", "preferred_lft", "900",
+           "dev", link)
+        yield link
+    finally:
+        subprocess.run(["ip", "link", "del", peer], check=False, capture_output=True)
+
+
+def test_net_devices(oci, device):
+    oci.config["linux"]["netDevices"] = {device: {"name": "inner0"}}
+    oci.write("sleep", "600")
+    oci.make("run", "-d", oci.id)
+    inside = ["nsenter", "-t", str(oci.state()["pid"]), "-n", "ip", "-j", "addr", "show"]
+    links = {link["ifname"]: link for link in json.loads(subprocess.check_output(inside))}
+    assert set(links) == {"lo", "inner0"}
+    inner = links["inner0"]
+    assert inner["mtu"] == 1321 and "UP" in inner["flags"]
+    have = {(a["local"], a["prefixlen"]) for a in inner["addr_info"] if a["scope"] == "global"}
+    assert have == {("192.0.2.7", 24)} | V6  # not the one of a lease
+    assert device not in ip("link")
+
+
+def test_net_devices_come_back_after_a_failure(oci, device):
+    oci.config["linux"]["netDevices"] = {device: {}}
+    oci.write("/nowhere")
+    assert oci.make("create", oci.id, check=False).returncode == 1
+    shown = ip("addr", "show", device)
+    assert "192.0.2.7/24" in shown and all(a in shown for a, _ in V6)
+
+
+def test_net_devices_refused(oci, device):
+    oci.config["linux"]["netDevices"] = {device: {"name": "lo"}}
+    refused(oci, "there is a 'lo' in the container")
+    oci.config["linux"]["netDevices"] = {"nothere0": {}}
+    refused(oci, "cannot find the network device 'nothere0'")
+    oci.config["linux"]["netDevices"] = {device: {"name": "a"}, "nothere0": {"name": "a"}}
+    refused(oci, "gives two devices the name 'a'")
+    oci.config["linux"]["netDevices"] = {device: {"name": "a/b"}}
+    refused(oci, f"'linux.netDevices.{device}' is no name")
+    assert device in ip("link")
