@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from engine import Client, busybox_tar, remove, remove_cgroups
 from kist import wait_for
 
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -33,15 +34,9 @@ COUNT = "i=0; while true; do i=$((i+1)); echo $i > /tmp/n; sleep 0.05; done"
 
 def busybox_image(path):
     """An OCI image of one layer as a tar; gives its path."""
-    root, image = path / "bb", path / "image"
+    image = path / "image"
     blobs = image / "blobs" / "sha256"
     blobs.mkdir(parents=True)
-    for d in ("bin", "etc", "proc", "sys", "dev", "tmp"):
-        (root / d).mkdir(parents=True)
-    shutil.copy(shutil.which("busybox"), root / "bin")
-    for name in "sh ls cat echo ps sleep id".split():
-        os.link(root / "bin/busybox", root / "bin" / name)
-    subprocess.run(["tar", "-C", root, "-cf", path / "layer.tar", "."], check=True)
 
     def blob(data):
         digest = hashlib.sha256(data).hexdigest()
@@ -49,7 +44,7 @@ def busybox_image(path):
         return {"digest": "sha256:" + digest, "size": len(data)}
 
     oci = "application/vnd.oci.image."
-    layer = blob((path / "layer.tar").read_bytes())
+    layer = blob(busybox_tar(path).read_bytes())
     config = blob(json.dumps({
         "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": ["sh"]},
         "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}}).encode())
@@ -65,18 +60,13 @@ def busybox_image(path):
     return path / "image.tar"
 
 
-class Ctr:
+class Ctr(Client):
     def __init__(self, path, runtime):
-        self.path, self.runtime = path, str(runtime)
+        super().__init__(path)
+        self.runtime = str(runtime)
 
-    def __call__(self, *args, status=0):
-        with open(self.path / "out", "w+", encoding="utf-8") as f:
-            r = subprocess.run(["ctr", "-a", f"{self.path}/ctd.sock", *map(str, args)],
-                               stdin=subprocess.DEVNULL, stdout=f, stderr=f, timeout=60, check=False)
-            f.seek(0)
-            out = f.read()
-        assert r.returncode == status, (args, r.returncode, out)
-        return out
+    def command(self, *args):
+        return ["ctr", "-a", f"{self.path}/ctd.sock", *map(str, args)]
 
     def run(self, *args, status=0):
         return self("run", "--runc-binary", self.runtime, *args, status=status)
@@ -95,7 +85,7 @@ class Ctr:
             self("task", "kill", "-s", "KILL", name)
             wait_for(lambda: self.status(name) == "STOPPED", "it is stopped")
         if self.status(name):
-            subprocess.run(["ctr", "-a", f"{self.path}/ctd.sock", "task", "rm", name], check=False,
+            subprocess.run(self.command("task", "rm", name), check=False,
                            capture_output=True)  # its status is that of the task
         self("c", "rm", name)
 
@@ -118,11 +108,8 @@ def ctr(build):
                                     capture_output=True).stdout.split() == [], "the shims end")
     p.send_signal(signal.SIGTERM)
     p.wait(timeout=20)
-    for mount in sorted((line.split()[4] for line in open("/proc/self/mountinfo")
-                         if f" {path}/" in line), reverse=True):
-        subprocess.run(["umount", "-l", mount], check=False)
-    shutil.rmtree(path)
-    subprocess.run("rmdir /sys/fs/cgroup/*/default 2>/dev/null", shell=True, check=False)
+    remove(path)
+    remove_cgroups("default")
 
 
 def test_run(ctr, name):

@@ -10,6 +10,7 @@ import tempfile
 
 import pytest
 
+from engine import Client, busybox_tar, remove, remove_cgroups
 from kist import wait_for
 
 DOCKER = "/usr/bin/docker"  # the package's: another client may stand before it in PATH
@@ -18,19 +19,12 @@ pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
                                  reason="docker.io is not installed")]
 
 
-class Docker:
+class Docker(Client):
     def __init__(self, path):
-        self.path = path
-        self.env = dict(os.environ, DOCKER_HOST=f"unix://{path}/docker.sock", HOME=str(path))
+        super().__init__(path, DOCKER_HOST=f"unix://{path}/docker.sock", HOME=str(path))
 
-    def __call__(self, *args, status=0, **kw):
-        with open(self.path / "out", "w+", encoding="utf-8") as f:
-            r = subprocess.run([DOCKER, *map(str, args)], env=self.env, stdout=f, stderr=f, timeout=90,
-                               check=False, **{"stdin": subprocess.DEVNULL, **kw})
-            f.seek(0)
-            out = f.read()
-        assert r.returncode == status, (args, r.returncode, out)
-        return out
+    def command(self, *args):
+        return [DOCKER, *map(str, args)]
 
     def run(self, *args, status=0):
         return self("run", "--rm", *args, status=status)
@@ -55,26 +49,16 @@ def docker(build):
     try:
         wait_for(lambda: p.poll() is not None or (path / "docker.sock").exists(), "dockerd listens")
         assert p.poll() is None, (path / "log").read_text()
-        root = path / "bb"
-        for sub in ("bin", "etc", "proc", "sys", "dev", "tmp"):
-            (root / sub).mkdir(parents=True)
-        shutil.copy(shutil.which("busybox"), root / "bin")
-        for name in "sh ls cat echo ps sleep id nc ip hostname grep".split():
-            os.link(root / "bin/busybox", root / "bin" / name)
-        subprocess.run(["tar", "-C", root, "-cf", path / "bb.tar", "."], check=True)
-        d("import", path / "bb.tar", "bb:1")
+        d("import", busybox_tar(path), "bb:1")
         yield d
         for name in d("ps", "-aq").split():
             d("rm", "-f", name)
     finally:
         p.send_signal(signal.SIGTERM)
         p.wait(timeout=30)
-        for mount in sorted((line.split()[4] for line in open("/proc/self/mountinfo")
-                             if f" {path}/" in line), reverse=True):
-            subprocess.run(["umount", "-l", mount], check=False)
         subprocess.run(["ip", "netns", "del", path.name], check=True)
-        shutil.rmtree(path)
-        subprocess.run("rmdir /sys/fs/cgroup/*/docker 2>/dev/null", shell=True, check=False)
+        remove(path)
+        remove_cgroups("docker")
 
 
 def test_run(docker):

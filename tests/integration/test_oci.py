@@ -12,11 +12,10 @@ import time
 
 import pytest
 
+from engine import busybox_root
 from kist import wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-TOOLS = "sh ls cat sleep echo ps id tty touch env stat true kill pwd".split()
 
 
 class Oci:
@@ -25,12 +24,7 @@ class Oci:
     def __init__(self, build, path, name):
         self.binary, self.root, self.id = str(build / "kist-oci"), path / "root", name
         self.bundle = path / "bundle"
-        bin_dir = self.bundle / "rootfs" / "bin"
-        for d in ("bin", "proc", "sys", "dev", "tmp", "etc"):
-            (self.bundle / "rootfs" / d).mkdir(parents=True)
-        shutil.copy(shutil.which("busybox"), bin_dir)
-        for tool in TOOLS:
-            (bin_dir / tool).symlink_to("busybox")
+        busybox_root(self.bundle / "rootfs")
         self("spec", "--bundle", self.bundle)
         self.config = json.loads((self.bundle / "config.json").read_text())
 

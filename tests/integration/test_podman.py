@@ -10,6 +10,7 @@ import tempfile
 
 import pytest
 
+from engine import Client, busybox_tar, remove, remove_cgroups
 from kist import wait_for
 
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -27,32 +28,21 @@ kist-oci = ["{}"]
 """
 
 
-class Podman:
+class Podman(Client):
     def __init__(self, path, runtime):
-        self.path, self.netns = path, path.name
         conf = path / "containers.conf"
         conf.write_text(CONF.format(runtime))
         # what podman asks for its version before a checkpoint
         (path / "sbin").mkdir()
         (path / "sbin/criu").symlink_to(runtime.parent / "kist-criu")
-        self.env = dict(os.environ, CONTAINERS_CONF=str(conf), TMPDIR=str(path),
-                        PATH=f"{path}/sbin:{os.environ['PATH']}")
+        super().__init__(path, CONTAINERS_CONF=str(conf), TMPDIR=str(path),
+                         PATH=f"{path}/sbin:{os.environ['PATH']}")
 
     def command(self, *args):
         # bridges and rules of the engine stay in a network namespace of the test's own
-        return ["nsenter", f"--net=/run/netns/{self.netns}", "podman", "--root", f"{self.path}/root", "--runroot", f"{self.path}/run",
-                "--tmpdir", f"{self.path}/tmp", "--storage-driver", "vfs", "--runtime", "kist-oci",
-                *map(str, args)]
-
-    def __call__(self, *args, status=0):
-        """Output as text. What a detached container inherits is a file."""
-        with open(self.path / "out", "w+", encoding="utf-8") as f:
-            r = subprocess.run(self.command(*args), env=self.env, stdin=subprocess.DEVNULL, stdout=f,
-                               stderr=f, timeout=120, check=False)
-            f.seek(0)
-            out = f.read()
-        assert r.returncode == status, (args, r.returncode, out)
-        return out
+        return ["nsenter", f"--net=/run/netns/{self.path.name}", "podman", "--root",
+                f"{self.path}/root", "--runroot", f"{self.path}/run", "--tmpdir", f"{self.path}/tmp",
+                "--storage-driver", "vfs", "--runtime", "kist-oci", *map(str, args)]
 
     def run(self, *args, status=0):
         return self("run", "--rm", *args, status=status)
@@ -77,28 +67,15 @@ class Podman:
 @pytest.fixture(scope="module")
 def podman(build):
     path = pathlib.Path(tempfile.mkdtemp(prefix="kist-podman-", dir="/var/tmp"))
-    root = path / "bb"
-    for d in ("bin", "etc", "proc", "sys", "dev", "tmp"):
-        (root / d).mkdir(parents=True)
-    shutil.copy(shutil.which("busybox"), root / "bin")
-    names = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True)
-    for name in names.stdout.split():
-        if name != "busybox":
-            os.link(root / "bin/busybox", root / "bin" / name)
-    (root / "etc/passwd").write_text("root:x:0:0:root:/:/bin/sh\n")
-    subprocess.run(["tar", "-C", root, "-cf", path / "bb.tar", "."], check=True)
     p = Podman(path, build / "kist-oci")
-    subprocess.run(["ip", "netns", "add", p.netns], check=True)
-    subprocess.run(["ip", "-n", p.netns, "link", "set", "lo", "up"], check=True)
-    p("import", path / "bb.tar", "localhost/bb:1")
+    subprocess.run(["ip", "netns", "add", path.name], check=True)
+    subprocess.run(["ip", "-n", path.name, "link", "set", "lo", "up"], check=True)
+    p("import", busybox_tar(path), "localhost/bb:1")
     yield p
     p("rm", "-af", "-t", "0")
     p("rmi", "-af")
-    for mount in sorted((line.split()[4] for line in open("/proc/self/mountinfo")
-                         if f" {path}/" in line), reverse=True):
-        subprocess.run(["umount", "-l", mount], check=False)
-    subprocess.run(["ip", "netns", "del", p.netns], check=True)
-    shutil.rmtree(path)
+    subprocess.run(["ip", "netns", "del", path.name], check=True)
+    remove(path)
 
 
 def test_exit_statuses(podman):
@@ -135,7 +112,7 @@ def test_exit_statuses(podman):
 def test_options_of_run(podman, options, script):
     if options == "--cgroup-parent /kisttest":
         podman.sh("true", *options.split())
-        subprocess.run("rmdir /sys/fs/cgroup/*/kisttest 2>/dev/null", shell=True, check=False)
+        remove_cgroups("kisttest")
     else:
         podman.sh(script, *options.split())
 
