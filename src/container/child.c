@@ -26,7 +26,7 @@
 #define STAGE_NEW (CLONE_NEWUSER | CLONE_NEWTIME)
 #define JOINABLE                                                                      \
 	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWTIME | CLONE_NEWIPC | CLONE_NEWUTS | \
-		CLONE_NEWNET | CLONE_NEWCGROUP)
+		CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWNS)
 
 struct child {
 	struct container *c;
@@ -116,7 +116,7 @@ static int step_hooks(struct child *k, struct err *err)
 
 static int step_enter(struct child *k, struct err *err)
 {
-	return rootfs_enter(k->root_fd, err);
+	return rootfs_enter(&k->plan, k->root_fd, err);
 }
 
 /* Other runtimes make a working directory that is not there; images rely on it. */
@@ -239,6 +239,7 @@ struct rootfs_plan container_rootfs_plan(const struct container *c)
 		.bundle_fd = c->making->bundle,
 		.state_fd = c->data_fd,
 		.console_fd = -EBADF,
+		.foreign = !(ns_new_flags(&spec->linux_) & CLONE_NEWNS),
 		.userns = userns,
 		.idmap = userns && c->params->idmap,
 		.trees_fd = c->making->trees[1],

@@ -4,6 +4,7 @@
  * first one; after a failure the undos of the steps that were begun run backwards.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include "container/embedded.h"
 #include "container/making.h"
 #include "container/oci.h"
+#include "ns/ns.h"
 #include "sys/proc.h"
 #include "tty/tty.h"
 
@@ -89,8 +91,6 @@ static int check_unsupported(const struct spec *s, struct err *err)
 
 	if (s->linux_.intel_rdt)
 		what = "'linux.intelRdt' (resctrl)";
-	if (s->linux_.ns[SPEC_NS_MNT].path)
-		what = "joining a mount namespace";
 	if (s->linux_.cgroups_path && strchr(s->linux_.cgroups_path, ':'))
 		what = "cgroups made by systemd";
 	return what ? err_setx(err, -EOPNOTSUPP, "this version of kist does not support %s", what)
@@ -115,6 +115,8 @@ static int step_check(struct container *c, struct err *err)
 		return r;
 	if (p->n_ports && p->net != CONTAINER_NET_BRIDGE)
 		return err_setx(err, -EINVAL, "published ports (-p) need '--net bridge'");
+	if (p->rootfs != ROOTFS_BIND && !(ns_new_flags(l) & CLONE_NEWNS))
+		return err_setx(err, -EINVAL, "an overlay needs a new mount namespace");
 	if (p->rootfs != ROOTFS_HOST && !p->spec->root_path)
 		return err_setx(err, -EINVAL, "a root directory is missing");
 	if (p->net == CONTAINER_NET_BRIDGE &&

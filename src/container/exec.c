@@ -85,9 +85,26 @@ static _Noreturn void joined_main(struct joining *j)
 	_exit(1);
 }
 
+/* Where the mount namespace is shared with others, its root is not the container's. */
+static int open_root(const struct joining *j, int *ret, struct err *err)
+{
+	char path[32];
+	int fd;
+
+	if (ns_new_flags(&j->c->params->spec->linux_) & CLONE_NEWNS)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)j->c->pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "cannot open the root of container '%s'", j->c->name);
+	*ret = fd;
+	return 0;
+}
+
 static int stage(struct joining *j, struct err *err)
 {
 	struct clone_args args = {.flags = CLONE_PARENT};
+	autoclose int root = -EBADF;
 	struct start_gate gate;
 	pid_t pid;
 	int r;
@@ -96,7 +113,11 @@ static int stage(struct joining *j, struct err *err)
 		return err_set(err, -errno, "cannot become undumpable");
 	r = cgroup_enter(j->cg.cg, err);
 	if (r == 0)
+		r = open_root(j, &root, err);
+	if (r == 0)
 		r = ns_enter(j->c->pidfd, j->flags, err);
+	if (r == 0 && root >= 0 && (fchdir(root) < 0 || chroot(".") < 0))
+		r = err_set(err, -errno, "cannot enter the container's root");
 	if (r == 0)
 		r = start_gate_make(&gate, err);
 	if (r < 0)

@@ -22,7 +22,8 @@ struct container_making {
 	int std[3];   /* the container's fds 0-2; -EBADF: as ours, or the console */
 	int in, out, err, console; /* our ends: pipes, or the console's master */
 	int slave;		   /* of the console, so that reading the master never ends */
-	size_t moved_devices;	   /* so many of linux.netDevices are inside */
+	size_t moved_devices;	   /* so many of linux.netDevices are inside, */
+	int devices_ns;		   /* in here: devices die with their namespace */
 	pid_t stage;		   /* the process between kist and the first one */
 };
 

@@ -97,14 +97,14 @@ static const char *inner_name(const struct spec_net_device *d)
 int container_devices_move(struct container *c, struct err *err)
 {
 	const struct spec_linux *l = &c->params->spec->linux_;
-	autoclose int netns = -EBADF;
-	int r = 0;
+	int r = 0, netns;
 
 	if (!l->n_net_devices)
 		return 0;
 	netns = open_netns(c, err);
 	if (netns < 0)
 		return netns;
+	c->making->devices_ns = netns;
 	while (r == 0 && c->making->moved_devices < l->n_net_devices) {
 		const struct spec_net_device *d = &l->net_devices[c->making->moved_devices];
 
@@ -118,13 +118,12 @@ int container_devices_move(struct container *c, struct err *err)
 void container_devices_return(struct container *c)
 {
 	const struct spec_linux *l = &c->params->spec->linux_;
-	autoclose int home = -EBADF, netns = -EBADF;
+	autoclose int home = -EBADF, netns = TAKE_FD(c->making->devices_ns);
 	struct err err = {0};
 
 	if (!c->making->moved_devices)
 		return;
 	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	netns = open_netns(c, &err);
 	while (home >= 0 && netns >= 0 && c->making->moved_devices) {
 		const struct spec_net_device *d = &l->net_devices[--c->making->moved_devices];
 

@@ -144,8 +144,6 @@ static int attach_below(int dir_fd, const char *name, int mnt_fd, struct err *er
 	autoclose int at = -EBADF;
 	int r = 0;
 
-	if (mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST)
-		return err_set(err, -errno, "cannot make '%s/%s'", CGROUP_MOUNT, name);
 	at = openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	r = at < 0 ? -errno : fs_attach(mnt_fd, at);
 	return r < 0 ? err_set(err, r, "cannot attach the cgroup hierarchy '%s'", name) : 0;
@@ -208,6 +206,17 @@ static int mount_v1(const struct rootfs_plan *plan, const struct hierarchy *list
 
 	if (dir < 0)
 		return dir;
+	/* read-only before it is attached: later not every kernel lets a shared namespace do that
+	 */
+	for (i = 0; i < n; i++) {
+		if (*list[i].name && mkdirat(dir, list[i].name, 0755) < 0)
+			return err_set(
+				err, -errno, "cannot make '%s/%s'", CGROUP_MOUNT, list[i].name);
+		link_parts(dir, list[i].name);
+	}
+	r = fs_set_attr(dir, MOUNT_ATTR_RDONLY, 0, false);
+	if (r < 0)
+		return err_set(err, r, "cannot make '%s' read-only", CGROUP_MOUNT);
 	r = fs_attach(dir, target_fd);
 	if (r < 0)
 		return err_set(err, r, "cannot attach '%s'", CGROUP_MOUNT);
@@ -222,10 +231,8 @@ static int mount_v1(const struct rootfs_plan *plan, const struct hierarchy *list
 		r = attach_below(dir, list[i].name, mnt, err);
 		if (r < 0)
 			return r;
-		link_parts(dir, list[i].name);
 	}
-	r = fs_set_attr(dir, MOUNT_ATTR_RDONLY, 0, false);
-	return r < 0 ? err_set(err, r, "cannot make '%s' read-only", CGROUP_MOUNT) : 0;
+	return 0;
 }
 
 int cgroupfs_mount(const struct rootfs_plan *plan, const struct mount_options *o, int target_fd,

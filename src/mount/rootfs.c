@@ -21,8 +21,8 @@ static int receive(const struct rootfs_plan *plan, struct trees *ret, struct err
 		r = trees_receive(plan->trees_fd, plan->spec->n_mounts, &t, err);
 	if (r < 0)
 		return r;
-	r = fs_isolate(err);
-	if (r == 0) {
+	r = plan->foreign ? 0 : fs_isolate(err);
+	if (r == 0 && !plan->foreign) {
 		r = fs_attach(t.root_fd, slash);
 		if (r < 0)
 			err_set(err, r, "cannot attach the container's root");
@@ -70,7 +70,7 @@ static int verify(int root_fd, struct err *err)
 	return 0;
 }
 
-int rootfs_enter(int root_fd, struct err *err)
+int rootfs_enter(const struct rootfs_plan *plan, int root_fd, struct err *err)
 {
 	autoclose int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r;
@@ -79,6 +79,11 @@ int rootfs_enter(int root_fd, struct err *err)
 		return err_set(err, -errno, "cannot open '/'");
 	if (fchdir(root_fd) < 0)
 		return err_set(err, -errno, "cannot enter the new root");
+	if (plan->foreign) {
+		if (chroot(".") < 0 || chdir("/") < 0)
+			return err_set(err, -errno, "cannot enter the new root");
+		return verify(root_fd, err);
+	}
 	r = sys_pivot_root(".", ".");
 	if (r < 0) {
 		err_set(err, r, "cannot change to the new root");

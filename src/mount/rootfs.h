@@ -30,6 +30,8 @@ struct rootfs_plan {
 	int state_fd;	/* the container's directory: holds upper/ and work/ of the overlays */
 	int console_fd; /* for rootfs_finish: slave of a pty of the container's own devpts (opened
 			   after rootfs_enter) to bind at /dev/console, or -EBADF */
+	bool foreign;	/* the mount namespace is shared with others, who must not see our mounts:
+			   they stay unattached (from Linux 6.15 on) and are entered by chroot(2) */
 	bool userns;	/* made inside a user namespace: device nodes are binds, no mknod */
 	bool idmap;	/* with userns: owners in the rootfs are shifted into it, so that root's
 			   files are root's inside; OCI runtimes show them as they are (false) */
@@ -47,7 +49,7 @@ int rootfs_send_trees(const struct rootfs_plan *plan, int userns_fd, int sock, s
 /* Step 1, new mount namespace, host paths still visible: mounts all of it. Gives the root's fd. */
 int rootfs_mount(const struct rootfs_plan *plan, int *ret_root_fd, struct err *err);
 /* Step 2: pivot_root into it, the host's tree is detached, cwd is '/' of the new root, verified. */
-int rootfs_enter(int root_fd, struct err *err);
+int rootfs_enter(const struct rootfs_plan *plan, int root_fd, struct err *err);
 /*
  * In between: the directory @path of the root, made with its parents where it is not there yet; an
  * fd of it or -errno.

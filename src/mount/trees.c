@@ -135,7 +135,7 @@ static int open_bind_root(
 	r = fs_set_propagation(fd, MS_PRIVATE, true);
 	if (r < 0)
 		return err_set(err, r, "cannot make the root '%s' private", path);
-	r = attach_root(fd, err);
+	r = plan->foreign ? 0 : attach_root(fd, err);
 	if (r == 0)
 		*ret = TAKE_FD(fd);
 	return r;
@@ -191,7 +191,7 @@ int trees_open(const struct rootfs_plan *plan, int userns_fd, struct trees *ret,
 	}
 	/* sources first: once all is private, a copy would no longer follow the host's mounts */
 	r = open_sources(plan, base_fd, userns_fd, &t, err);
-	if (r == 0)
+	if (r == 0 && !plan->foreign)
 		r = fs_isolate(err);
 	if (r == 0)
 		r = open_root(plan, base_fd, userns_fd, &t.root_fd, err);

@@ -114,8 +114,6 @@ static int check_namespaces(const struct spec_linux *l, struct err *err)
 			return err_setx(err, -EINVAL,
 				"config.json: the path of the %s namespace must be absolute",
 				spec_ns_name(i));
-	if (!l->ns[SPEC_NS_MNT].enabled)
-		return bad(err, "'linux.namespaces' must have a mount namespace");
 	if (maps && !user->enabled)
 		return bad(err, "'linux.uidMappings' needs a user namespace");
 	if (maps && user->path)

@@ -49,7 +49,7 @@ static void inside(struct run *run)
 	int root = -EBADF, listener;
 
 	check(rootfs_mount(&run->plan, &root, &err), &err);
-	check(rootfs_enter(root, &err), &err);
+	check(rootfs_enter(&run->plan, root, &err), &err);
 	close(root);
 	check(sysctl_apply(run->spec, &err), &err);
 	check(rootfs_finish(&run->plan, &err), &err);

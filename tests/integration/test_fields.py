@@ -12,6 +12,7 @@ import threading
 
 import pytest
 
+from kist import wait_for
 from test_oci import oci  # noqa: F401  pylint: disable=unused-import
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -295,3 +296,45 @@ def test_net_devices_refused(oci, device):
     oci.config["linux"]["netDevices"] = {device: {"name": "a/b"}}
     refused(oci, f"'linux.netDevices.{device}' is no name")
     assert device in ip("link")
+
+
+def test_shared_mount_namespaces(oci):
+    """Without one of its own, or in a joined one: its mounts are seen by nobody else."""
+    before = open("/proc/self/mountinfo", encoding="utf-8").read()
+    holder = subprocess.Popen(["unshare", "-m", "sleep", "600"])
+    kinds = oci.config["linux"]["namespaces"]
+    try:
+        wait_for(lambda: os.readlink(f"/proc/{holder.pid}/ns/mnt") !=
+                 os.readlink("/proc/self/ns/mnt"), "the namespace is there")
+        theirs = open(f"/proc/{holder.pid}/mountinfo", encoding="utf-8").read()
+        for owner, path in (("self", None), (str(holder.pid), f"/proc/{holder.pid}/ns/mnt")):
+            oci.config["linux"]["namespaces"] = [n for n in kinds if n["type"] != "mount"]
+            if path:
+                oci.config["linux"]["namespaces"].append({"type": "mount", "path": path})
+            oci.write("sh", "-c", "ls /; echo x > /dev/null; cat /proc/1/comm; sleep 600")
+            (oci.bundle / "out").unlink(missing_ok=True)
+            oci.make("create", oci.id)
+            pid = oci.state()["pid"]
+            assert os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink(f"/proc/{owner}/ns/mnt")
+            oci("start", oci.id)
+            wait_for(lambda: oci.out().split()[-1:] == ["sh"], "it runs in its own root and /proc")
+            assert "bin" in oci.out().split() and "boot" not in oci.out().split()
+            r = oci("exec", oci.id, "ls", "/")
+            assert "bin" in r.stdout.split() and "boot" not in r.stdout.split()
+            assert open("/proc/self/mountinfo", encoding="utf-8").read() == before
+            assert open(f"/proc/{holder.pid}/mountinfo", encoding="utf-8").read() == theirs
+            r = oci("checkpoint", "--image-path", oci.bundle / "image", oci.id, check=False)
+            assert r.returncode == 1 and "no mount namespace of its own" in r.stderr
+            oci("delete", "--force", oci.id)
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_namespaces_of_a_wrong_kind(oci):
+    kinds = oci.config["linux"]["namespaces"]
+    oci.config["linux"]["namespaces"] = [n for n in kinds if n["type"] != "network"] + [
+        {"type": "network", "path": "/proc/self/ns/uts"}]
+    refused(oci, "'/proc/self/ns/uts' is not a network namespace")
+    oci.config["linux"]["namespaces"] = kinds + [{"type": "pid"}]
+    refused(oci, "gives the namespace 'pid' a second time")

@@ -315,7 +315,7 @@ static void test_validate(void **state)
 		const char *json, *word; /* NULL: valid */
 	} rows[] = {
 		{LINUX(""), NULL},
-		{"{" VALID "}", "mount namespace"},
+		{"{" VALID "}", NULL}, /* all namespaces are the caller's */
 		{"{\"process\":{}}", "ociVersion"},
 		{"{\"ociVersion\":\"2.0\"}", "'2.0'"},
 		{PROCESS("\"args\":[]"), "process.args"},

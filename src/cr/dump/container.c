@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <linux/major.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include "cgroup/cgroup.h"
 #include "container/container.h"
 #include "cr/nsdump/nsdump.h"
+#include "ns/ns.h"
 #include "spec/spec.h"
 
 #define MOUNTS_MAX (16u << 20)
@@ -105,6 +107,9 @@ static int open_job(const char *name, struct job *j, struct err *err)
 	if (j->c->status != CONTAINER_RUNNING && j->c->status != CONTAINER_FROZEN)
 		return err_setx(err, -ESRCH, "container '%s' is %s, and not running", name,
 			container_status_name(j->c->status));
+	if (!(ns_new_flags(&j->c->params->spec->linux_) & CLONE_NEWNS))
+		return err_setx(err, -EOPNOTSUPP,
+			"container '%s' has no mount namespace of its own to be saved", name);
 	r = cgroup_host_open(&j->host, err);
 	if (r == 0)
 		r = cgroup_open(j->host, j->c->cgroup, &j->cg, err);
