@@ -46,7 +46,7 @@ static struct container_making *making_new(void)
 		return NULL;
 	m->bundle = m->init_fd = m->listen = m->sync[0] = m->sync[1] = m->trees[0] = m->trees[1] =
 		m->in = m->out = m->err = m->console = m->slave = m->agent.sock = m->agent.state =
-			-EBADF;
+			m->devices_ns = -EBADF;
 	for (i = 0; i < ARRAY_SIZE(m->std); i++)
 		m->std[i] = -EBADF;
 	return m;
@@ -62,6 +62,7 @@ void container_making_free(struct container *c)
 	for (i = 0; i < 3; i++)
 		fds[n++] = &m->std[i];
 	fds[n++] = &m->bundle;
+	fds[n++] = &m->devices_ns;
 	fds[n++] = &m->init_fd;
 	fds[n++] = &m->listen;
 	fds[n++] = &m->sync[0];

@@ -118,11 +118,12 @@ int container_devices_move(struct container *c, struct err *err)
 void container_devices_return(struct container *c)
 {
 	const struct spec_linux *l = &c->params->spec->linux_;
-	autoclose int home = -EBADF, netns = TAKE_FD(c->making->devices_ns);
+	autoclose int home = -EBADF, netns = -EBADF;
 	struct err err = {0};
 
 	if (!c->making->moved_devices)
 		return;
+	netns = TAKE_FD(c->making->devices_ns);
 	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	while (home >= 0 && netns >= 0 && c->making->moved_devices) {
 		const struct spec_net_device *d = &l->net_devices[--c->making->moved_devices];
