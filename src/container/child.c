@@ -124,7 +124,7 @@ static int step_cwd(struct child *k, struct err *err)
 {
 	autoclose int root = -EBADF, dir = -EBADF;
 
-	if (!k->c->params->bundle)
+	if (!k->c->params->bundle || !k->spec->has_process)
 		return 0;
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	dir = root < 0 ? -errno : rootfs_make_dir(root, k->spec->process.cwd);
@@ -165,7 +165,9 @@ static int step_stdio(struct child *k, struct err *err)
 /* Callers want to hear of a missing command when it is created, not when it is started. */
 static int step_check(struct child *k, struct err *err)
 {
-	return k->c->params->later && !k->m->payload ? process_check(&k->spec->process, err) : 0;
+	if (!k->c->params->later || k->m->payload || !k->spec->has_process)
+		return 0;
+	return process_check(&k->spec->process, err);
 }
 
 static int step_ready(struct child *k, struct err *err)

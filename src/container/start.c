@@ -124,13 +124,19 @@ int container_start(struct container *c, struct err *err)
 		return err_setx(err, -EINVAL,
 			"container '%s' does not wait for its start: it is %s", c->name,
 			container_status_name(c->status));
-	r = go(c, err);
+	if (!c->params->spec->has_process)
+		r = err_setx(err, -EINVAL,
+			"container '%s' cannot be started: its config.json has no 'process'",
+			c->name);
+	else
+		r = go(c, err);
 	if (r == 0 && container_hooks(c, SPEC_HOOK_POSTSTART, "running", err) < 0)
 		r = -ECANCELED; /* such a container is to be deleted */
 	if (r < 0) {
 		if (m)
 			container_undo(c);
-		else if (c->pidfd >= 0) /* it is not to run half-started; its state stays */
+		else if (c->params->spec->has_process &&
+			 c->pidfd >= 0) /* it is not to run half-started; its state stays */
 			(void)container_kill(c, SIGKILL, NULL);
 		return r;
 	}

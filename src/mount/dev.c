@@ -165,17 +165,17 @@ int dev_setup(const struct rootfs_plan *plan, int root_fd, struct err *err)
 	const struct spec_linux *l = &plan->spec->linux_;
 	autoclose int dev_fd = walk_mkdir(root_fd, "dev");
 	size_t i;
-	int r;
+	int r = 0;
 
 	if (dev_fd < 0)
 		return err_set(err, dev_fd, "cannot open '/dev' of the rootfs");
-	r = make_default_nodes(plan, dev_fd, err);
-	if (r == 0)
-		r = make_links(dev_fd, err);
+	/* the spec's first: it may want another mode or owner for one of the default ones */
 	for (i = 0; i < l->n_devices && r == 0; i++)
 		if (strcmp(l->devices[i].path, "/dev/ptmx") != 0) /* always the container's own */
 			r = make_spec_node(plan, root_fd, &l->devices[i], err);
-	return r;
+	if (r == 0)
+		r = make_default_nodes(plan, dev_fd, err);
+	return r < 0 ? r : make_links(dev_fd, err);
 }
 
 int dev_console(int console_fd, struct err *err)

@@ -113,6 +113,15 @@ static int attach_root(int mnt_fd, struct err *err)
 	return r < 0 ? err_set(err, r, "cannot attach the container's root") : 0;
 }
 
+/* The host's mounts below the root appear in it; it is made shared, if at all, when it is entered.
+ */
+static bool follows_host(const struct spec *spec)
+{
+	const char *p = spec->linux_.rootfs_propagation;
+
+	return p && (strstr(p, "slave") || strstr(p, "shared"));
+}
+
 static int open_bind_root(
 	const struct rootfs_plan *plan, int base_fd, int userns_fd, int *ret, struct err *err)
 {
@@ -132,9 +141,9 @@ static int open_bind_root(
 			return r;
 		}
 	}
-	r = fs_set_propagation(fd, MS_PRIVATE, true);
+	r = fs_set_propagation(fd, follows_host(plan->spec) ? MS_SLAVE : MS_PRIVATE, true);
 	if (r < 0)
-		return err_set(err, r, "cannot make the root '%s' private", path);
+		return err_set(err, r, "cannot set the propagation of the root '%s'", path);
 	r = plan->foreign ? 0 : attach_root(fd, err);
 	if (r == 0)
 		*ret = TAKE_FD(fd);

@@ -140,6 +140,7 @@ int spec_defaults(struct spec *spec, struct err *err)
 	memset(spec, 0, sizeof(*spec));
 	fields_unset(spec_fields, spec);
 
+	spec->has_process = true;
 	spec->oci_version = strdup(SPEC_OCI_VERSION);
 	spec->process.cwd = strdup("/");
 	if (!spec->oci_version || !spec->process.cwd || add_mounts(spec) < 0 ||

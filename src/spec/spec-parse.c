@@ -482,5 +482,6 @@ int spec_parse_process(const char *json, size_t len, struct spec *spec, struct e
 	}
 	fields_free(spec_process_fields, &spec->process);
 	spec->process = p;
+	spec->has_process = true;
 	return 0;
 }

@@ -226,7 +226,7 @@ int spec_validate(const struct spec *spec, struct err *err)
 	size_t i;
 	int r = check_version(spec->oci_version, err);
 
-	if (r == 0)
+	if (r == 0 && spec->has_process)
 		r = check_process(&spec->process, err);
 	for (i = 0; r == 0 && i < spec->n_mounts; i++)
 		r = check_mount(&spec->mounts[i], i, err);

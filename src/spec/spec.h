@@ -196,6 +196,7 @@ struct spec {
 	char *root_path; /* NULL: the host's own files (kist run without --rootfs) */
 	bool root_readonly;
 	char *hostname, *domainname;
+	bool has_process; /* without one, a container may be created, but not started */
 	struct spec_process process;
 	struct spec_mount *mounts;
 	size_t n_mounts;

@@ -338,3 +338,60 @@ def test_namespaces_of_a_wrong_kind(oci):
     refused(oci, "'/proc/self/ns/uts' is not a network namespace")
     oci.config["linux"]["namespaces"] = kinds + [{"type": "pid"}]
     refused(oci, "gives the namespace 'pid' a second time")
+
+
+def test_process_may_be_absent(oci):
+    """Then there is a container, which cannot be started."""
+    process = oci.config.pop("process")
+    (oci.bundle / "config.json").write_text(json.dumps(oci.config))
+    oci.make("create", oci.id)
+    assert oci.state()["status"] == "created"
+    r = oci("start", oci.id, check=False)
+    assert r.returncode == 1 and "has no 'process'" in r.stderr
+    assert oci.state()["status"] == "created"
+    assert oci("exec", "--cwd", "/", "-e", "PATH=/bin", oci.id, "echo", "hi").stdout == "hi\n"
+    oci("delete", "--force", oci.id)
+    r = oci("run", "--bundle", oci.bundle, oci.id, check=False)
+    assert r.returncode == 1 and "has no 'process'" in r.stderr
+    assert oci("list", "-q").stdout == ""
+    oci.config["process"] = process
+
+
+def test_devices(oci):
+    shutil.copy(shutil.which("busybox"), oci.bundle / "rootfs/bin/stat")
+    oci.config["linux"]["devices"] = [
+        {"path": "/dev/c", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 7, "gid": 8},
+        {"path": "/dev/u", "type": "u", "major": 1, "minor": 5},
+        {"path": "/dev/deep/b", "type": "b", "major": 7, "minor": 0, "fileMode": 0o600},
+        {"path": "/dev/p", "type": "p", "fileMode": 0o622},
+        {"path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o600, "uid": 3}]
+    out = run(oci, "stat", "-c", "%F %a %u %g %t:%T", "/dev/c", "/dev/u", "/dev/deep/b", "/dev/p",
+              "/dev/null").stdout.splitlines()
+    assert out == ["character special file 640 7 8 1:3", "character special file 666 0 0 1:5",
+                   "block special file 600 0 0 7:0", "fifo 622 0 0 0:0",
+                   "character special file 600 3 0 1:3"]
+    oci.config["linux"]["devices"] = [{"path": "/dev/null", "type": "c", "major": 1, "minor": 5}]
+    refused(oci, "'/dev/null' in the rootfs is something else than the device")
+    oci.config["linux"]["devices"] = [{"path": "/dev/x", "type": "x"}]
+    refused(oci, "linux.devices[0].type")
+
+
+def test_paths_that_are_not_there(oci):
+    oci.config["linux"]["maskedPaths"] = ["/nothere", "/etc/hosts/x", "/proc/kcore"]
+    oci.config["linux"]["readonlyPaths"] = ["/nothere", "/proc/sys"]
+    assert run(oci, "echo", "hi").stdout == "hi\n"
+    oci.config["mounts"].append({"destination": "/m", "source": "/nothere", "options": ["bind"]})
+    refused(oci, "cannot bind '/nothere' at '/m'")
+
+
+@pytest.mark.parametrize("wanted, flag", [("shared", "shared"), ("slave", "master"),
+                                          ("private", None), ("unbindable", "unbindable")])
+def test_rootfs_propagation(oci, wanted, flag):
+    oci.config["linux"]["rootfsPropagation"] = wanted
+    lines = run(oci, "cat", "/proc/self/mountinfo").stdout.splitlines()
+    root = next(line.split() for line in lines if line.split()[4] == "/")
+    tags = {tag.split(":")[0] for tag in root[6:root.index("-")]} - {"propagate_from"}
+    on = subprocess.check_output(["findmnt", "-n", "-o", "PROPAGATION", "-T", oci.bundle], text=True)
+    if wanted in ("slave", "shared"):  # it follows what the host shares
+        assert ("master" in tags) == ("shared" in on)
+    assert tags - {"master"} == ({flag} - {"master"} if flag else set())

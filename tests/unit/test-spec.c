@@ -376,6 +376,7 @@ static void test_not_utf8(void **state)
 	struct err err = {0};
 	char *text = NULL;
 
+	spec->has_process = true;
 	assert_int_equal(strv_push(&spec->process.args, "\xff"), 0);
 	assert_int_equal(spec_print(spec, &text, &err), -EILSEQ);
 	assert_null(text);
