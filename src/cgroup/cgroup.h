@@ -87,6 +87,8 @@ struct cgroup_setting {
 	const char *key, *value;
 };
 int cgroup_set(struct cgroup *cg, const struct cgroup_setting *s, size_t n, struct err *err);
+/* Writes a file of cgroup2 that is not in the table, as it is; refused on other hosts. */
+int cgroup_set_raw(struct cgroup *cg, const char *file, const char *value, struct err *err);
 /* Checks keys and values against the table and this host without touching a cgroup. */
 int cgroup_check(
 	struct cgroup_host *host, const struct cgroup_setting *s, size_t n, struct err *err);

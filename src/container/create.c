@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "cgroup/keys.h"
 #include "container/dirs.h"
 #include "container/embedded.h"
 #include "container/making.h"
@@ -203,16 +204,24 @@ static int set_limits(struct container *c, struct err *err)
 {
 	const struct spec_linux *l = &c->params->spec->linux_;
 	autofree struct cgroup_setting *s = NULL;
-	size_t i;
+	const struct cgroup_key *key;
+	size_t i, n = 0;
+	char size[32];
 	int r = 0;
 
 	if (l->n_limits) {
 		s = calloc(l->n_limits, sizeof(*s));
 		if (!s)
 			return err_oom(err);
-		for (i = 0; i < l->n_limits; i++)
-			s[i] = (struct cgroup_setting){l->limits[i].key, l->limits[i].value};
-		r = cgroup_set(c->making->cg.cg, s, l->n_limits, err);
+		for (i = 0; r == 0 && i < l->n_limits; i++)
+			if (cgroup_key_find(l->limits[i].key, &key, size, sizeof(size), NULL) == 0)
+				s[n++] = (struct cgroup_setting){
+					l->limits[i].key, l->limits[i].value};
+			else
+				r = cgroup_set_raw(c->making->cg.cg, l->limits[i].key,
+					l->limits[i].value, err);
+		if (r == 0)
+			r = cgroup_set(c->making->cg.cg, s, n, err);
 	}
 	if (r == 0 && l->n_device_rules)
 		r = cgroup_set_devices(c->making->cg.cg, l->device_rules, l->n_device_rules, err);

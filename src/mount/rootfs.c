@@ -45,6 +45,9 @@ int rootfs_mount(const struct rootfs_plan *plan, int *ret_root_fd, struct err *e
 						: trees_open(plan, -EBADF, &trees, err);
 	if (r == 0) {
 		r = mounts_all(plan, trees.root_fd, &trees, err);
+		if (r == -EINVAL && plan->foreign)
+			err_hint(err, "without a mount namespace of its own, a container needs "
+				      "Linux 6.15: its mounts must not be seen by others");
 		if (r == 0)
 			*ret_root_fd = TAKE_FD(trees.root_fd);
 		trees_done(&trees);

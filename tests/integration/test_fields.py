@@ -133,14 +133,28 @@ def test_memory_policy(oci):
     refused(oci, "MPOL_SOMEWHERE")
 
 
+def apparmor():
+    try:
+        with open("/proc/self/attr/apparmor/current", encoding="ascii") as f:
+            return bool(f.read())
+    except OSError:  # a kernel without it, or one that does not use it
+        return False
+
+
+@pytest.mark.skipif(apparmor(), reason="this host has AppArmor")
 def test_security_labels_without_a_module(oci):
     """Told on creation, not refused, as by other runtimes."""
-    if "apparmor" in open("/sys/kernel/security/lsm", encoding="ascii").read() \
-            if os.path.exists("/sys/kernel/security/lsm") else False:
-        pytest.skip("this host has AppArmor")
+    oci.config["linux"]["mountLabel"] = "system_u:object_r:m:s0"
     r = run(oci, "echo", "hi", apparmorProfile="unknown", selinuxLabel="system_u:object_r:x:s0")
     assert r.stdout == "hi\n"
-    assert "no AppArmor" in r.stderr and "no SELinux" in r.stderr
+    assert "no AppArmor" in r.stderr and r.stderr.count("no SELinux") == 2
+
+
+@pytest.mark.skipif(not apparmor(), reason="this host has no AppArmor")
+def test_apparmor_profile(oci):
+    r = run(oci, "cat", "/proc/self/attr/apparmor/current", apparmorProfile="unconfined")
+    assert r.stdout.startswith("unconfined") and r.stderr == ""
+    refused(oci, "cannot set 'exec unknown'", apparmorProfile="unknown")
 
 
 def test_intel_rdt_is_refused(oci):
@@ -300,6 +314,11 @@ def test_net_devices_refused(oci, device):
 
 def test_shared_mount_namespaces(oci):
     """Without one of its own, or in a joined one: its mounts are seen by nobody else."""
+    if [int(n) for n in os.uname().release.split(".")[:2]] < [6, 15]:
+        oci.config["linux"]["namespaces"] = [
+            n for n in oci.config["linux"]["namespaces"] if n["type"] != "mount"]
+        refused(oci, "needs Linux 6.15")
+        return
     before = open("/proc/self/mountinfo", encoding="utf-8").read()
     holder = subprocess.Popen(["unshare", "-m", "sleep", "600"])
     kinds = oci.config["linux"]["namespaces"]
@@ -395,3 +414,37 @@ def test_rootfs_propagation(oci, wanted, flag):
     if wanted in ("slave", "shared"):  # it follows what the host shares
         assert ("master" in tags) == ("shared" in on)
     assert tags - {"master"} == ({flag} - {"master"} if flag else set())
+
+
+def pure_v2():
+    return os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+
+
+def test_unified_keys_that_kist_does_not_know(oci):
+    """Written as they are on cgroup v2; an unknown one, and any on another host, is an error."""
+    resources = oci.config["linux"].setdefault("resources", {})
+    resources["unified"] = {"memory.swap.high": "4194304", "cpu.weight.nice": "3"}
+    if not pure_v2():
+        refused(oci, "is no key that kist knows")
+        return
+    out = run(oci, "cat", "/sys/fs/cgroup/memory.swap.high", "/sys/fs/cgroup/cpu.weight.nice").stdout
+    assert out.split() == ["4194304", "3"]
+    resources["unified"] = {"nothing.max": "1"}
+    refused(oci, "this kernel has no 'nothing.max'")
+    resources["unified"] = {"../cpu.max": "1"}
+    refused(oci, "'../cpu.max' is no limit")
+
+
+@pytest.mark.parametrize("path", ["/kist-test-{}/inner", "kist-test-{}/inner"])
+def test_cgroups_path(oci, path):
+    oci.config["linux"]["cgroupsPath"] = path.format(oci.id)
+    oci.config["linux"]["namespaces"] = [
+        n for n in oci.config["linux"]["namespaces"] if n["type"] != "cgroup"]
+    out = run(oci, "cat", "/proc/self/cgroup").stdout
+    assert f"kist-test-{oci.id}/inner" in out
+    for base, dirs, _ in os.walk("/sys/fs/cgroup"):
+        for d in [d for d in dirs if d == f"kist-test-{oci.id}"]:
+            os.rmdir(os.path.join(base, d))  # the parent is not the container's
+        dirs[:] = [d for d in dirs if base.count("/") < 5]
+    oci.config["linux"]["cgroupsPath"] = "system.slice:kist:x"
+    refused(oci, "cgroups made by systemd")
