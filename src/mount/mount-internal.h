@@ -30,7 +30,8 @@ struct mount_options {
 	bool propagation_rec;
 	bool bind, rec;
 	bool copy_up; /* tmpfs starts with what is below it */
-	bool idmap;   /* with the container's maps */
+	bool idmap;   /* with the mount's maps, or the container's */
+	bool idmap_rec;
 	bool src_nofollow;
 	char **data; /* for the file system */
 };

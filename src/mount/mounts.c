@@ -7,6 +7,8 @@
 
 #include "base/util.h"
 #include "mount/mount-internal.h"
+#include "sys/lsm.h"
+#include "sys/proc.h"
 
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
@@ -188,6 +190,26 @@ static int new_mount(const struct rootfs_plan *plan, const struct kind *k,
 	return fd == -EPERM ? bind_fallback(plan, k, o, err) : fd;
 }
 
+/* linux.mountLabel: the files of a new file system get it; those of the kernel keep their own. */
+static int add_label(const struct rootfs_plan *plan, const struct kind *k,
+	const struct spec_mount *m, struct mount_options *o)
+{
+	const char *label = plan->spec->linux_.mount_label;
+	autoclose int proc = -EBADF;
+	autofree char *word = NULL;
+
+	if (!label || !*label || k->strict || !strcmp(m->type, "sysfs"))
+		return 0;
+	proc = proc_open(NULL);
+	if (proc < 0 || !lsm_active(proc, LSM_SELINUX))
+		return 0; /* the caller has been warned */
+	if (asprintf(&word, "context=%s", label) < 0) {
+		word = NULL;
+		return -ENOMEM;
+	}
+	return strv_push(&o->data, word);
+}
+
 static int mount_fs(const struct rootfs_plan *plan, int root_fd, const struct spec_mount *m,
 	struct mount_options *o, int *ret_fd, struct err *err)
 {
@@ -199,6 +221,9 @@ static int mount_fs(const struct rootfs_plan *plan, int root_fd, const struct sp
 		return target;
 	if (k->cgroup)
 		return cgroupfs_mount(plan, o, target, err);
+	r = add_label(plan, k, m, o);
+	if (r < 0)
+		return err_oom(err);
 	fd = new_mount(plan, k, m, o, target, err);
 	if (fd < 0)
 		return err_wrap(err, "mount at '%s'", m->destination);

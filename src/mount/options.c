@@ -88,9 +88,10 @@ static bool parse_word(const char *name, struct mount_options *o)
 		o->rec |= name[0] == 'r';
 		return true;
 	}
-	/* "ridmap" maps submounts too, as far as there are any: the same for us */
-	if (!strcmp(name, "idmap") || !strcmp(name, "ridmap"))
+	if (!strcmp(name, "idmap") || !strcmp(name, "ridmap")) {
+		o->idmap_rec = name[0] == 'r';
 		return o->idmap = true;
+	}
 	if (!strcmp(name, "tmpcopyup"))
 		return o->copy_up = true;
 	if (!strcmp(name, "src-nofollow"))

@@ -45,7 +45,7 @@ static int map_source(int mnt_fd, const struct spec_mount *m, const struct mount
 			"the maps from",
 			m->destination);
 	}
-	r = idmap_apply(mnt_fd, own >= 0 ? own : userns_fd, o->rec);
+	r = idmap_apply(mnt_fd, own >= 0 ? own : userns_fd, o->idmap_rec);
 	if (r < 0) {
 		err_set(err, r, "cannot idmap the mount at '%s'", m->destination);
 		err_hint(err, "the file system of '%s' may not support idmapped mounts", m->source);

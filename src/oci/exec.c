@@ -34,8 +34,8 @@ static const struct verb_option options[] = {
 	{0, "console-socket", "SOCKET", "where the terminal's master is sent"},
 	{0, "preserve-fds", "N", "pass so many fds on, from 3"},
 	{0, "ignore-paused", NULL, "accepted: a paused container refuses"},
-	{0, "apparmor", "PROFILE", "accepted where there is no AppArmor"},
-	{0, "process-label", "LABEL", "accepted where there is no SELinux"},
+	{0, "apparmor", "PROFILE", "its AppArmor profile"},
+	{0, "process-label", "LABEL", "its SELinux label"},
 	{0, "cgroup", "PATH", "accepted: the container's own cgroup is used"},
 	{0},
 };
@@ -120,6 +120,10 @@ static int apply(struct request *q, struct spec_process *p, const struct verb_op
 	}
 	if (strcmp(o->name, "cwd") == 0)
 		return replace(&p->cwd, value, err);
+	if (strcmp(o->name, "apparmor") == 0)
+		return replace(&p->apparmor_profile, value, err);
+	if (strcmp(o->name, "process-label") == 0)
+		return replace(&p->selinux_label, value, err);
 	if (strcmp(o->name, "no-new-privs") == 0)
 		p->no_new_privileges = true;
 	else if (strcmp(o->name, "pid-file") == 0)

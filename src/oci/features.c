@@ -24,8 +24,18 @@ static const char *const mount_options[] = {"async", "atime", "bind", "defaults"
 	NULL};
 
 static const char *const actions[] = {"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL",
-	"SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_TRACE",
-	"SCMP_ACT_TRAP", NULL};
+	"SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY",
+	"SCMP_ACT_TRACE", "SCMP_ACT_TRAP", NULL};
+
+static const char *const filter_flags[] = {"SECCOMP_FILTER_FLAG_LOG",
+	"SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
+	"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", NULL};
+
+static const char *const policies[] = {"MPOL_BIND", "MPOL_DEFAULT", "MPOL_INTERLEAVE", "MPOL_LOCAL",
+	"MPOL_PREFERRED", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE", NULL};
+
+static const char *const policy_flags[] = {
+	"MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES", NULL};
 
 static const char *const archs[] = {"SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32", NULL};
 
@@ -69,11 +79,15 @@ static json_t *cgroups(void)
 static int features_run(int argc, char **argv, struct err *err)
 {
 	json_t *linux_ = json_pack(
-		"{s:o, s:o, s:o, s:{s:b, s:o, s:o}, s:{s:b}, s:{s:b}, s:{s:{s:b}}}", "namespaces",
-		strings(namespaces), "capabilities", capabilities(), "cgroup", cgroups(), "seccomp",
-		"enabled", 1, "actions", strings(actions), "archs", strings(archs), "apparmor",
-		"enabled", 0, "selinux", "enabled", 0, "mountExtensions", "idmap", "enabled",
-		(int)probe_has(PROBE_IDMAPPED_MOUNT));
+		"{s:o, s:o, s:o, s:{s:b, s:o, s:o, s:o}, s:{s:b}, s:{s:b}, s:{s:{s:b}}, s:{s:b}, "
+		"s:{s:b}, s:{s:o, s:o}}",
+		"namespaces", strings(namespaces), "capabilities", capabilities(), "cgroup",
+		cgroups(), "seccomp", "enabled", 1, "actions", strings(actions), "archs",
+		strings(archs), "supportedFlags", strings(filter_flags), "apparmor", "enabled", 1,
+		"selinux", "enabled", 1, "mountExtensions", "idmap", "enabled",
+		(int)probe_has(PROBE_IDMAPPED_MOUNT), "netDevices", "enabled", 1, "intelRdt",
+		"enabled", 0, "memoryPolicy", "modes", strings(policies), "flags",
+		strings(policy_flags));
 	json_t *j = json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:s, s:s}}", "ociVersionMin", "1.0.0",
 		"ociVersionMax", SPEC_OCI_VERSION, "hooks", strings(hooks), "mountOptions",
 		strings(mount_options), "linux", linux_, "annotations",

@@ -448,3 +448,30 @@ def test_cgroups_path(oci, path):
         dirs[:] = [d for d in dirs if base.count("/") < 5]
     oci.config["linux"]["cgroupsPath"] = "system.slice:kist:x"
     refused(oci, "cgroups made by systemd")
+
+
+@pytest.mark.parametrize("word, inner", [("idmap", 0), ("ridmap", 7)])
+def test_idmap_of_a_tree(oci, word, inner):
+    """Only ridmap maps what is mounted below, too."""
+    src = oci.bundle / "src"
+    (src / "sub").mkdir(parents=True)
+    (src / "top").touch()
+    script = (f"mount -t tmpfs none {src}/sub && touch {src}/sub/f && exec " + " ".join(
+        oci.command("run", "--bundle", oci.bundle, oci.id)))
+    maps = [{"containerID": 0, "hostID": 7, "size": 1}]
+    oci.config["mounts"].append({
+        "destination": "/m", "source": str(src), "options": ["rbind", word],
+        "uidMappings": maps, "gidMappings": maps})
+    oci.write("stat", "-c", "%u", "/m/top", "/m/sub/f")
+    r = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True,
+                       stdin=subprocess.DEVNULL, timeout=60, check=False)
+    if "idmapped mounts" in r.stderr:
+        pytest.skip("no idmapped mounts of these file systems")
+    assert r.stdout.split() == ["7", str(inner)], r.stderr
+
+
+def test_features_of_fields(oci):
+    f = json.loads(oci("features").stdout)["linux"]
+    assert f["netDevices"]["enabled"] and not f["intelRdt"]["enabled"]
+    assert "MPOL_BIND" in f["memoryPolicy"]["modes"]
+    assert "SCMP_ACT_NOTIFY" in f["seccomp"]["actions"] and f["apparmor"]["enabled"]
