@@ -19,6 +19,7 @@ static const struct verb_option options[] = {
 	{0, "tcp-established", NULL, "open TCP connections are part of it"},
 	{0, "timeout", "SECONDS", "how long a process may take to stop"},
 	{0, "pre-dump-mode", "MODE", "accepted"},
+	{0, "pidfile", "FILE", "accepted: nothing is left running to name"},
 	CRIU_COMMON_OPTIONS,
 	CRIU_ACCEPTED_OPTIONS,
 	{0},
