@@ -2,8 +2,11 @@
 /* Contents of files that the image keeps: all in one data file, holes left out. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "base/io.h"
 #include "base/util.h"
@@ -217,6 +220,28 @@ static int load_extent(int from, int to, const Kist__Extent *e, char *space)
 	return 0;
 }
 
+/* Huge pages take no write(2), hugetlbfs. */
+static int load_mapped(int from, int to, const Kist__Content *c)
+{
+	char *p = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED, to, 0);
+	const Kist__Extent *e;
+	ssize_t n = 0;
+	size_t i;
+
+	if (p == MAP_FAILED)
+		return -errno;
+	for (i = 0; n >= 0 && i < c->n_extents; i++) {
+		e = c->extents[i];
+		n = e->offset > c->size || e->length > c->size - e->offset
+			    ? -EBADMSG
+			    : io_pread(from, p + e->offset, e->length, (off_t)e->position);
+		if (n >= 0 && (uint64_t)n < e->length)
+			n = -EIO;
+	}
+	(void)munmap(p, c->size); /* ours, whole */
+	return MIN(n, 0);
+}
+
 static const Kist__Content *find_object(const struct image *img, uint32_t object, struct err *err)
 {
 	if (object == 0 || object > image_count(img, RECORD_CONTENT)) {
@@ -241,6 +266,7 @@ int image_get_content(const struct image *img, uint32_t object, int fd, struct e
 {
 	const Kist__Content *c = find_object(img, object, err);
 	autofree char *space = malloc(IMAGE_BUFFER);
+	struct statfs fs;
 	uint64_t size;
 	int from, r;
 	size_t i;
@@ -253,8 +279,11 @@ int image_get_content(const struct image *img, uint32_t object, int fd, struct e
 	if (from < 0)
 		return from;
 	r = ftruncate(fd, c->size) < 0 ? -errno : 0;
-	for (i = 0; r == 0 && i < c->n_extents; i++)
-		r = load_extent(from, fd, c->extents[i], space);
+	if (r == 0 && c->size && fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC)
+		r = load_mapped(from, fd, c);
+	else
+		for (i = 0; r == 0 && i < c->n_extents; i++)
+			r = load_extent(from, fd, c->extents[i], space);
 	return r < 0 ? err_set(err, r, "cannot write content %u of the image", object) : 0;
 }
 
