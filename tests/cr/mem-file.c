@@ -29,7 +29,7 @@ static char *map(int fd, int prot, int flags, off_t off, size_t len)
 int main(int argc, char **argv)
 {
 	int fd, gone, rw = PROT_READ | PROT_WRITE;
-	char *priv, *shared, *off, *ro, *ghost, *ghost_shared, got[16], page[LEN];
+	char *priv, *shared, *off, *ro, *later, *ghost, *ghost_shared, got[16], page[LEN];
 
 	cr_init(argc, argv);
 	fd = make_file("mapped");
@@ -38,6 +38,7 @@ int main(int argc, char **argv)
 	shared = map(fd, rw, MAP_SHARED, 0, LEN);
 	off = map(fd, rw, MAP_PRIVATE, 8192, 16384);
 	ro = map(fd, PROT_READ, MAP_PRIVATE, 0, LEN);
+	later = map(fd, PROT_READ, MAP_SHARED, 0, LEN); /* made writable afterwards */
 	ghost = map(gone, rw, MAP_PRIVATE, 0, LEN);
 	ghost_shared = map(gone, rw, MAP_SHARED, 0, LEN);
 	MUST(unlink(cr_path("gone")) == 0);
@@ -63,6 +64,9 @@ int main(int argc, char **argv)
 	CHECK(pread(fd, got, 12, 0) == 12 && memcmp(got, "to the file", 12) == 0, "shared write");
 	memcpy(ghost_shared + 16384, "both", 5);
 	CHECK(memcmp(ghost + 16384, "both", 5) == 0, "two mappings of a deleted file");
+	CHECK(mprotect(later, LEN, rw) == 0, "mprotect of a shared mapping: %m");
+	memcpy(later, "from a later one", 16);
+	CHECK(memcmp(shared, "from a later one", 16) == 0, "a mapping made writable");
 	CHECK(cr_faults(ro, true) != 0, "a read-only mapping can be written");
 	CHECK(access(cr_path("gone"), F_OK) < 0, "the deleted file is back under its name");
 	return cr_done();

@@ -33,19 +33,25 @@ static pid_t stopped(int status)
 
 int main(int argc, char **argv)
 {
-	pid_t told, untold;
+	pid_t told, untold, twice;
 	int status = 0;
 
 	cr_init(argc, argv);
 	told = stopped(7);
 	MUST(waitpid(told, &status, WUNTRACED) == told); /* this stop is no news */
 	untold = stopped(8);
+	twice = stopped(9);
+	MUST(kill(twice, SIGSTOP) == 0 && kill(twice, SIGUSR1) == 0); /* these wait */
 	cr_wait();
 	usleep(100000);
 	CHECK_EQ(state_of(told), 'T');
 	CHECK_EQ(state_of(untold), 'T');
 	CHECK_EQ(waitpid(untold, &status, WUNTRACED | WNOHANG), untold);
 	CHECK(WIFSTOPPED(status), "status 0x%x", status);
+	CHECK_EQ(state_of(twice), 'T');
+	kill(twice, SIGCONT); /* takes the second stop away, and lets the other signal act */
+	CHECK_EQ(waitpid(twice, &status, 0), twice);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1, "status 0x%x", status);
 	kill(told, SIGCONT);
 	kill(untold, SIGCONT);
 	CHECK_EQ(waitpid(told, &status, 0), told);

@@ -102,7 +102,7 @@ static int hook_mapping(
 	struct dump *d = arg;
 
 	return file_dump_mapping(d->files, t, v->start, v->end,
-		v->flags & 1 /* MAP_SHARED */ && v->prot & 2 /* PROT_WRITE */, ret_id, err);
+		v->flags & 1 /* MAP_SHARED */ && v->advice & VMA_MAY_WRITE, ret_id, err);
 }
 
 static int hook_exe(void *arg, struct target *t, uint32_t *ret_id, struct err *err)

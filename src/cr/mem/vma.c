@@ -43,6 +43,7 @@ static const struct {
 	{"lf", 0, VMA_LOCK_ON_FAULT},
 	{"lo", 0, VMA_LOCKED},
 	{"mg", 0, VMA_MERGEABLE},
+	{"mw", 0, VMA_MAY_WRITE},
 	{"nh", 0, VMA_NOHUGEPAGE},
 	{"nr", MAP_NORESERVE, 0},
 	{"pf", 0, VMA_DEVICE},

@@ -26,6 +26,8 @@ enum vma_advice {
 	VMA_UFFD = 1 << 16,
 	VMA_DEVICE = 1 << 17,
 	VMA_SHADOW_STACK = 1 << 18,
+	/* no advice: mprotect(2) may make it writable */
+	VMA_MAY_WRITE = 1 << 20,
 };
 #define VMA_ADVICE_SAVED 0xffffu
 

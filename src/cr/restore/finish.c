@@ -21,6 +21,7 @@
 #include "sys/syscall.h"
 
 #define PLAY_TIMEOUT_MS 600000
+#define STOP_TIMEOUT_MS 10000
 
 struct live {		  /* a task of the tree as we see it */
 	pid_t pid, *tids; /* by thread of the record, ours; 0: not there yet */
@@ -307,6 +308,28 @@ static int finish_task(struct finish *f, size_t i, struct err *err)
 	return e;
 }
 
+/*
+ * A stopped task is brought into its group stop while it blocks all other signals: those that wait
+ * would else act first. The other threads follow when they are let go; nobody runs an instruction.
+ */
+static int enter_stop(const struct live *l, const Kist__Task *rec, struct err *err)
+{
+	int status = 0, e = thread_set_sigmask(l->pid, UINT64_MAX, err);
+
+	if (e == 0 && syscall(SYS_tgkill, l->pid, l->pid, SIGSTOP) < 0)
+		e = err_set(err, -errno, "cannot stop task %u (%s)", rec->pid, rec->comm);
+	if (e == 0)
+		e = thread_cont(l->pid, 0, err);
+	while (e == 0) {
+		e = thread_wait(l->pid, STOP_TIMEOUT_MS, &status, err);
+		if (e < 0 || (status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) == SIGSTOP))
+			break;
+		e = thread_cont(l->pid,
+			status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP ? SIGSTOP : 0, err);
+	}
+	return e < 0 ? e : thread_set_sigmask(l->pid, rec->threads[0]->sigmask, err);
+}
+
 static int play_all(struct finish *f, struct err *err)
 {
 	size_t i;
@@ -332,6 +355,8 @@ static int play_all(struct finish *f, struct err *err)
 		e = fault("restore", "registers", err);
 		if (e == 0)
 			e = finish_task(f, i, err);
+		if (e == 0 && task_stops(f->r->tasks[i].rec))
+			e = enter_stop(&f->live[i], f->r->tasks[i].rec, err);
 	}
 	return e;
 }
@@ -356,7 +381,6 @@ static int before_run(struct finish *f, struct err *err)
 	return e;
 }
 
-/* Stopped ones get their SIGSTOP first, so that not one instruction of theirs runs. */
 static void let_go(struct finish *f)
 {
 	const Kist__Task *rec;
@@ -366,8 +390,6 @@ static void let_go(struct finish *f)
 		if (!is_alive(f->r, i - 1))
 			continue;
 		rec = f->r->tasks[i - 1].rec;
-		if (rec->state == KIST__TASK_STATE__STOPPED)
-			(void)kill(f->live[i - 1].pid, SIGSTOP); /* it lives: we trace it */
 		for (k = 0; k < rec->n_threads; k++)
 			(void)thread_detach(f->live[i - 1].tids[k], 0, NULL); /* the same */
 	}

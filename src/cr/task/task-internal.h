@@ -4,6 +4,10 @@
 
 #include "cr/task/task.h"
 
+#ifndef MEMBARRIER_CMD_GET_REGISTRATIONS
+#define MEMBARRIER_CMD_GET_REGISTRATIONS (1 << 9) /* membarrier(2), Linux 6.3 */
+#endif
+
 struct arena { /* what a record under construction points to */
 	void **p;
 	size_t n, cap;

@@ -101,7 +101,7 @@ static size_t thread_size(const Kist__Thread *th)
 
 size_t task_tape_size(const Kist__Task *task)
 {
-	size_t n = 64 * (ROW_BYTES + 64) + 8192, i;
+	size_t n = 100 * (ROW_BYTES + 64) + 8192, i;
 
 	n += task->n_pending * (SIGINFO_SIZE + ROW_BYTES) + task->n_rlimits * (ROW_BYTES + 64);
 	for (i = 0; i < task->n_timers; i++)
@@ -109,6 +109,27 @@ size_t task_tape_size(const Kist__Task *task)
 	for (i = 0; i < task->n_threads; i++)
 		n += thread_size(task->threads[i]) + 512;
 	return n;
+}
+
+static bool has_stop(size_t n, const ProtobufCBinaryData *p)
+{
+	uint32_t sig = 0;
+	size_t i;
+
+	for (i = 0; sig != SIGSTOP && i < n; i++)
+		memcpy(&sig, p[i].data, sizeof(sig));
+	return sig == SIGSTOP;
+}
+
+bool task_stops(const Kist__Task *task)
+{
+	bool stops = task->state == KIST__TASK_STATE__STOPPED;
+	size_t i;
+
+	stops |= has_stop(task->n_pending, task->pending);
+	for (i = 0; i < task->n_threads; i++)
+		stops |= has_stop(task->threads[i]->n_pending, task->threads[i]->pending);
+	return stops;
 }
 
 static void add_pending(
@@ -120,6 +141,8 @@ static void add_pending(
 
 	for (i = 0; i < n; i++) {
 		memcpy(&sig, p[i].data, sizeof(sig));
+		if (sig == SIGSTOP)
+			continue; /* would stop the tape: task_stops */
 		at = tape_data(t, p[i].data, p[i].len);
 		if (tid)
 			TAPE_ADD(t, "queue a signal", TAPE_STOP | TAPE_DATA(3),
@@ -232,6 +255,10 @@ int task_tape_leader(
 		TAPE_ADD(t, "set the personality", 0, SYS_personality, task->personality);
 	if (task->subreaper)
 		TAPE_ADD(t, "set subreaper", TAPE_STOP, SYS_prctl, PR_SET_CHILD_SUBREAPER, 1);
+	for (i = 0; i < 32; i++) /* each registration is a bit and a command */
+		if (task->membarrier & 1u << i)
+			TAPE_ADD(t, "register for membarrier", TAPE_STOP, SYS_membarrier, 1u << i,
+				0, 0);
 	if (task->thp_disable)
 		TAPE_ADD(t, "set thp_disable", TAPE_STOP, SYS_prctl, PR_SET_THP_DISABLE, 1);
 	if (self->creds->no_new_privs)

@@ -3,6 +3,7 @@
 #include "cr/task/task.h"
 
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -87,12 +88,14 @@ static int ask_process(struct target *t, Kist__Task *task, struct err *err)
 {
 	struct tape tape = {0};
 	uint64_t reaper_at = tape_data(&tape, NULL, 64);
-	size_t dumpable, thp;
+	size_t dumpable, thp, barriers;
 	int32_t reaper;
 	int r;
 
 	dumpable = TAPE_ADD(&tape, "read dumpable", TAPE_STOP, SYS_prctl, PR_GET_DUMPABLE);
 	thp = TAPE_ADD(&tape, "read thp_disable", 0, SYS_prctl, PR_GET_THP_DISABLE);
+	barriers = TAPE_ADD(&tape, "read membarrier", 0, SYS_membarrier,
+		MEMBARRIER_CMD_GET_REGISTRATIONS, 0, 0);
 	TAPE_ADD(&tape, "read subreaper", TAPE_STOP | TAPE_DATA(1), SYS_prctl,
 		PR_GET_CHILD_SUBREAPER, reaper_at);
 	r = target_play(t, 0, &tape, err);
@@ -102,6 +105,8 @@ static int ask_process(struct target *t, Kist__Task *task, struct err *err)
 		task->dumpable = (uint32_t)tape.rows[dumpable].result;
 		task->thp_disable = tape.rows[thp].result > 0;
 		task->subreaper = reaper;
+		task->has_membarrier = (int64_t)tape.rows[barriers].result > 0; /* since 6.3 */
+		task->membarrier = (uint32_t)tape.rows[barriers].result;
 	}
 	tape_done(&tape);
 	return r;

@@ -53,6 +53,9 @@ int task_tape_thread(struct tape *t, const Kist__Task *task, size_t i, struct er
 int task_tape_leader(
 	struct tape *t, const Kist__Task *task, const uint64_t *thread_tapes, struct err *err);
 
+/* It is to be sent SIGSTOP before it runs: it was stopped, or about to be. */
+bool task_stops(const Kist__Task *task);
+
 struct sleeper { /* a thread that is stopped behind its tape, as the tracer reaches it */
 	pid_t tid;
 	uint64_t insn, scratch; /* as in struct target; 16 bytes */
