@@ -41,7 +41,7 @@ static void test_parse(void **state)
 	assert_string_equal(l.v[0].path, "/bin/with space");
 	assert_int_equal(l.v[1].kind, VMA_ANON);
 	assert_int_equal(l.v[1].page_shift, 21);
-	assert_int_equal(l.v[1].advice, VMA_HUGEPAGE | VMA_LOCKED);
+	assert_int_equal(l.v[1].advice, VMA_HUGEPAGE | VMA_LOCKED | VMA_MAY_WRITE);
 	assert_int_equal(l.v[1].flags, MAP_PRIVATE | MAP_GROWSDOWN);
 	assert_int_equal(l.v[2].kind, VMA_SYSV);
 	assert_int_equal(l.v[2].inode, 0);
