@@ -39,15 +39,16 @@ static unsigned int depth_of(const char *path)
 int cgroup_set_raw(struct cgroup *cg, const char *file, const char *value, struct err *err)
 {
 	int fd = cgroup_fd2(cg), r;
-	char word[64];
+	const char *dot = strchr(file, '.');
+	char word[64] = "+";
 
 	if (cgroup_host_mode(cg->host) != CGROUP_V2 || fd < 0)
 		return err_setx(err, -EOPNOTSUPP,
 			"'%s' is no key that kist knows, and this host has no pure cgroup v2",
 			file);
-	if (!strchr(file, '.') || strchr(file, '/') || strncmp(file, "cgroup.", 7) == 0)
+	if (!dot || dot - file > 60 || strchr(file, '/') || strncmp(file, "cgroup.", 7) == 0)
 		return err_setx(err, -EINVAL, "'%s' is no limit of cgroup v2", file);
-	snprintf(word, sizeof(word), "+%.*s", (int)MIN(strcspn(file, "."), (size_t)60), file);
+	memcpy(word + 1, file, (size_t)(dot - file));
 	if (faccessat(fd, file, F_OK, 0) < 0)
 		enable(fd, depth_of(cg->path), word);
 	r = file_write_at(fd, file, value);

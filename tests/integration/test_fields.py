@@ -475,3 +475,20 @@ def test_features_of_fields(oci):
     assert f["netDevices"]["enabled"] and not f["intelRdt"]["enabled"]
     assert "MPOL_BIND" in f["memoryPolicy"]["modes"]
     assert "SCMP_ACT_NOTIFY" in f["seccomp"]["actions"] and f["apparmor"]["enabled"]
+
+
+def test_user_fields(oci):
+    shutil.copy(shutil.which("busybox"), oci.bundle / "rootfs/bin/umask")
+    out = run(oci, "sh", "-c", "umask; id -u; id -g; id -G; ulimit -n; ulimit -Hn",
+              user={"uid": 5, "gid": 6, "umask": 0o27, "additionalGids": [7, 8]},
+              rlimits=[{"type": "RLIMIT_NOFILE", "soft": 50, "hard": 60}]).stdout.split()
+    assert out == ["0027", "5", "6", "6", "7", "8", "50", "60"]
+    refused(oci, "'RLIMIT_X' is no resource limit", rlimits=[
+        {"type": "RLIMIT_X", "soft": 1, "hard": 1}])
+
+
+def test_a_controller_that_is_not_there(oci):
+    if os.path.exists("/sys/fs/cgroup/net_cls"):
+        pytest.skip("this host has net_cls")
+    oci.config["linux"].setdefault("resources", {})["network"] = {"classID": 7}
+    refused(oci, "no net_cls")
