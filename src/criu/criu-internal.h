@@ -19,7 +19,12 @@
 
 /* Accepted on a dump and on a restore, for they ask for what is always done, or tune CRIU. */
 #define CRIU_ACCEPTED_OPTIONS                                                                   \
-	{0, "manage-cgroups", NULL, "accepted: cgroups belong to containers"},                  \
+	{0, "cgroup-root", "PATH", "accepted: cgroups belong to containers"},                   \
+		{0, "cgroup-yard", "DIR", "accepted: the same"},                                \
+		{0, "ghost-fiemap", NULL, "accepted: holes are always left out"},               \
+		{0, "no-ghost-fiemap", NULL, "accepted: the same"},                             \
+		{0, "irmap-scan-path", "PATH", "accepted: paths are searched from the root"},   \
+		{0, "manage-cgroups", NULL, "accepted: cgroups belong to containers"},          \
 		{0, "ghost-limit", "SIZE", "accepted: there is no limit"},                      \
 		{0, "network-lock", "METHOD", "accepted: always nftables"},                     \
 		{'l', "file-locks", NULL, "locks of files are part of it"},                     \
