@@ -22,7 +22,10 @@ pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root"), pytest
 SERVER = """
 import os, signal, socket, threading, time
 signal.signal(signal.SIGTERM, lambda *_: os._exit(33))
-threading.Thread(target=time.sleep, args=(1e6,), daemon=True).start()
+def rest():
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # it is for the first thread
+    time.sleep(1e6)
+threading.Thread(target=rest, daemon=True).start()
 c, _ = socket.create_server(("0.0.0.0", 4000)).accept()
 n = 0
 while c.recv(1):
