@@ -63,19 +63,17 @@ static int dump(const struct criu_common *c, const struct dump_opts *d, int pid,
 {
 	autoclose int dirfd = -EBADF;
 	struct dump_result res;
-	int r;
 
 	if (!pid)
 		return err_setx(err, -EINVAL, "--tree PID is needed");
 	dirfd = criu_open_images(c, err);
-	r = dirfd < 0 ? dirfd : image_discard(dirfd, err); /* as CRIU overwrites */
-	return r < 0 ? r : dump_tree(pid, dirfd, d, &res, err);
+	return dirfd < 0 ? dirfd : dump_tree(pid, dirfd, d, &res, err);
 }
 
 static int run(int argc, char **argv, struct err *err)
 {
 	struct criu_common c = {0};
-	struct dump_opts d = {0};
+	struct dump_opts d = {.overwrite = true}; /* as CRIU does */
 	const struct verb_option *o;
 	struct verb_args a;
 	int pid = 0, r = 0;

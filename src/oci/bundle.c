@@ -204,7 +204,9 @@ static int run_run(int argc, char **argv, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (m.detach || m.console_socket)
+	if (m.console_socket && !m.detach)
+		return err_setx(err, -EINVAL, "a console socket is for a detached container");
+	if (m.detach)
 		return run_detached(&m, err);
 	m.foreground = true;
 	r = container_foreground(make, &m, &status, err);

@@ -22,7 +22,7 @@ extern const struct verb oci_checkpoint, oci_restore;
 #define CRIU_OPTIONS                                                                           \
 	{0, "image-path", "DIR", "the image's directory"},                                     \
 		{0, "work-path", "DIR", "accepted: nothing but the image is written"},         \
-		{0, "parent-path", "DIR", "accepted without an image before it"},              \
+		{0, "parent-path", "DIR", "refused"},                                          \
 		{0, "tcp-established", NULL, "open TCP connections are part of it"},           \
 		{0, "ext-unix-sk", NULL, "accept unix sockets connected to outside"},          \
 		{0, "shell-job", NULL, "accept a terminal from outside"},                      \
@@ -60,7 +60,7 @@ static int criu_option(struct request *q, const char *name, const char *value, s
 	else if (strcmp(name, "file-locks") == 0)
 		q->dump.file_locks = true;
 	else if (strcmp(name, "pre-dump") == 0 || strcmp(name, "lazy-pages") == 0 ||
-		 strcmp(name, "page-server") == 0)
+		 strcmp(name, "page-server") == 0 || strcmp(name, "parent-path") == 0)
 		return err_setx(
 			err, -EOPNOTSUPP, "this version of kist does not support --%s", name);
 	return 0;
@@ -80,7 +80,8 @@ static int open_image(const char *path, bool make, struct err *err)
 
 static int checkpoint_run(int argc, char **argv, struct err *err)
 {
-	struct request q = {.dump = {.marker = MARKER}};
+	/* engines use one directory again and again */
+	struct request q = {.dump = {.marker = MARKER, .overwrite = true}};
 	const struct verb_option *o;
 	struct dump_result res;
 	autoclose int dirfd = -EBADF;
@@ -100,8 +101,7 @@ static int checkpoint_run(int argc, char **argv, struct err *err)
 	dirfd = open_image(q.image, true, err);
 	if (dirfd < 0)
 		return dirfd;
-	r = image_discard(dirfd, err); /* engines use one directory again and again */
-	return r < 0 ? r : dump_container(id, dirfd, &q.dump, &res, err);
+	return dump_container(id, dirfd, &q.dump, &res, err);
 }
 
 /* The description is the bundle's: engines restore into another root, under another name. */

@@ -36,7 +36,7 @@ static const struct verb_option options[] = {
 	{0, "ignore-paused", NULL, "accepted: a paused container refuses"},
 	{0, "apparmor", "PROFILE", "its AppArmor profile"},
 	{0, "process-label", "LABEL", "its SELinux label"},
-	{0, "cgroup", "PATH", "accepted: the container's own cgroup is used"},
+	{0, "cgroup", "PATH", "refused: the container's own cgroup is used"},
 	{0},
 };
 
@@ -126,6 +126,9 @@ static int apply(struct request *q, struct spec_process *p, const struct verb_op
 		return replace(&p->selinux_label, value, err);
 	if (strcmp(o->name, "no-new-privs") == 0)
 		p->no_new_privileges = true;
+	else if (strcmp(o->name, "cgroup") == 0)
+		return err_setx(err, -EOPNOTSUPP,
+			"this version of kist does not support a cgroup of exec's own");
 	else if (strcmp(o->name, "pid-file") == 0)
 		q->pid_file = value;
 	else if (strcmp(o->name, "console-socket") == 0)

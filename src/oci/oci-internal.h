@@ -31,7 +31,7 @@ const char *oci_only_id(const struct verb *v, int argc, char **argv, struct err 
 struct oci_making {
 	const char *id, *bundle, *config, *pid_file, *console_socket;
 	bool no_new_keyring, detach, foreground, keep_stopped;
-	int preserve_fds, pidfd_socket;
+	int preserve_fds;
 };
 /* Rows of these options, and what each does. Returns 1 if @name is none of them. */
 #define OCI_MAKING_OPTIONS                                                                        \

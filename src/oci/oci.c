@@ -66,6 +66,9 @@ static int set(struct settings *s, const char *name, const char *value, struct e
 		s->version = true;
 	else if (strcmp(name, "help") == 0)
 		s->help = true;
+	else if (strcmp(name, "cgroup-manager") == 0 && strcmp(value, "disabled") == 0)
+		return err_setx(err, -EOPNOTSUPP,
+			"this version of kist makes no containers without a cgroup");
 	else if (strcmp(name, "systemd-cgroup") == 0 ||
 		 (strcmp(name, "cgroup-manager") == 0 && strcmp(value, "systemd") == 0))
 		return err_setx(

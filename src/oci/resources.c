@@ -250,6 +250,22 @@ static int print_stats(const char *id, struct err *err)
 					    : 0;
 }
 
+/* Go's durations as far as callers write them: "5s", "2m", or a bare number of seconds. */
+static int parse_seconds(const char *text, int *ret)
+{
+	char unit[3] = "";
+	int n, used = 0;
+
+	if (sscanf(text, "%d%n%2s", &n, &used, unit) < 1 || n < 1 || n > 86400)
+		return -EINVAL;
+	if (strcmp(unit, "m") == 0)
+		n *= 60;
+	else if (*unit && strcmp(unit, "s") != 0)
+		return -EINVAL;
+	*ret = n;
+	return 0;
+}
+
 static int events_run(int argc, char **argv, struct err *err)
 {
 	const struct verb_option *o;
@@ -262,7 +278,7 @@ static int events_run(int argc, char **argv, struct err *err)
 	while ((o = oci_args_next(&a, err))) {
 		if (strcmp(o->name, "stats") == 0)
 			once = true;
-		else if (sscanf(a.args.value, "%ds", &interval) != 1 || interval < 1)
+		else if (parse_seconds(a.args.value, &interval) < 0)
 			return err_setx(err, -EINVAL, "'%s' is no number of seconds", a.args.value);
 	}
 	id = err->code ? NULL : oci_args_id(&a, err);

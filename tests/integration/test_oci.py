@@ -268,6 +268,8 @@ def test_update(oci):
     oci.config["linux"]["resources"] = {"memory": {"limit": 64 << 20}, "pids": {"limit": 50}}
     oci.write()
     oci.make("run", "-d", oci.id)
+    for wrong in "500ms", "0", "x":
+        assert oci("events", "--interval", wrong, oci.id, check=False).returncode == 1
     stat = lambda: json.loads(oci("events", "--stats", oci.id).stdout)["data"]
     assert stat()["memory"]["usage"]["limit"] == 64 << 20
     assert stat()["pids"]["limit"] == 50
@@ -371,6 +373,17 @@ def test_checkpoint_and_restore(oci):
     wait_for(lambda: int(oci.out().split()[-1]) > last + 3, "it goes on")
     numbers = [int(n) for n in oci.out().split()]
     assert numbers == list(range(1, len(numbers) + 1))
+    # what is refused leaves the image that is there as it is
+    for wrong in ("nobody",), ("--pre-dump", oci.id), ("--parent-path", "x", oci.id):
+        assert oci("checkpoint", "--image-path", image, *wrong, check=False).returncode == 1
+    assert oci("pause", oci.id).returncode == 0
+    oci("kill", "--all", oci.id, "KILL")
+    oci("resume", oci.id, check=False)
+    oci.status("stopped")
+    assert oci("checkpoint", "--image-path", image, oci.id, check=False).returncode == 1
+    check = subprocess.run([oci.binary.replace("kist-oci", "kist"), "image", "check", str(image)],
+                           capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stderr
     r = oci("checkpoint", "--image-path", image, "--pre-dump", oci.id, check=False)
     assert r.returncode == 1 and "--pre-dump" in r.stderr
 

@@ -45,7 +45,9 @@ static int open_image(struct dump *d, int dirfd, struct err *err)
 	struct utsname u;
 	int r;
 
-	r = image_writer_new(dirfd, &d->writer, err);
+	r = d->opts->overwrite ? image_discard(dirfd, err) : 0;
+	if (r == 0)
+		r = image_writer_new(dirfd, &d->writer, err);
 	if (r == 0 && d->opts->sync)
 		image_writer_sync(d->writer);
 	if (r == 0 && uname(&u) == 0)

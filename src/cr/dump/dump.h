@@ -18,7 +18,8 @@ struct cgroup;
 
 struct dump_opts {
 	bool leave_running;
-	bool sync; /* the image is on the disk before the processes are ended */
+	bool overwrite; /* an image in the directory gives way, once nothing is refused any more */
+	bool sync;	/* the image is on the disk before the processes are ended */
 	bool tcp_established, file_locks, ext_unix, shell_job;
 	const struct file_external *externals; /* what restore_opts will give again */
 	size_t n_externals;
